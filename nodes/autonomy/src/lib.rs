@@ -1,0 +1,1 @@
+//! Hosts a behaviour tree: navigation and vision behaviours

@@ -1,0 +1,3 @@
+//! Hosts a behaviour tree: navigation and vision behaviours
+
+fn main() {}

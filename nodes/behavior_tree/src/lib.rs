@@ -1,0 +1,1 @@
+//! A behaviour-tree engine for BehaviorTree.CPP v4 XML. No ROS

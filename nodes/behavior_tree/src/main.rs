@@ -1,0 +1,3 @@
+//! A behaviour-tree engine for BehaviorTree.CPP v4 XML. No ROS
+
+fn main() {}

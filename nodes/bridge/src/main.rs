@@ -1,0 +1,3 @@
+//! The official Zenoh ROS 2 bridge, embedded, and the local Zenoh router
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! YOLOv8 on ONNX Runtime: Zenoh frames in, Zenoh detections out. No ROS

@@ -1,0 +1,3 @@
+//! YOLOv8 on ONNX Runtime: Zenoh frames in, Zenoh detections out. No ROS
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The velocity gate before the wheels, its watchdog and its guard

@@ -1,0 +1,1 @@
+//! NavigateToPose proxy with a feasibility verdict

@@ -1,0 +1,3 @@
+//! NavigateToPose proxy with a feasibility verdict
+
+fn main() {}

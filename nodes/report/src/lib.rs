@@ -1,0 +1,1 @@
+//! Measures a run and writes what it leaves: report.json, map.png, frame.png

@@ -1,0 +1,1 @@
+//! What every ROS node of the project shares: start-up, parameters, time, transforms, diagnostics

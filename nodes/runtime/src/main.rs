@@ -1,0 +1,3 @@
+//! Brings the graph up, keeps it up, takes it down in the safe order
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The running graph in Rerun
+
+fn main() {}

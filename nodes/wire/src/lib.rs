@@ -1,0 +1,1 @@
+//! What crosses a boundary: Zenoh keys, image views, detections. No I/O, no ROS

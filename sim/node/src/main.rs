@@ -1,0 +1,3 @@
+//! The embedded simulator as a ROS 2 node
+
+fn main() {}

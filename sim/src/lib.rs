@@ -1,0 +1,1 @@
+//! The embedded simulator's core: worlds, mazes, physics, sensors. No ROS

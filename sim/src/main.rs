@@ -1,0 +1,3 @@
+//! The embedded simulator's core: worlds, mazes, physics, sensors. No ROS
+
+fn main() {}

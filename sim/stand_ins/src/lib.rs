@@ -1,0 +1,1 @@
+//! Stand-ins for Nav2 where it is not installed: navigation and localization

@@ -1,0 +1,1 @@
+//! Whole searches, and independent peers against the running graph
