@@ -1,0 +1,162 @@
+"""Trains the network from nothing on a folder of frames, on a CPU, within a given time.
+
+    python3 train.py --train FRAMES --val FRAMES --minutes 45 --out maze.pt
+
+The learning rate follows the clock, so that a slower machine ends as soon with fewer rounds. The
+weights kept are a running mean of those visited; they are written every few minutes, so that
+`export.py` can make a model of them at any time.
+"""
+
+import argparse
+import copy
+import math
+import os
+import time
+from pathlib import Path
+
+# Threads that wait must sleep: spinning ones slow training five times where the cores are shared.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+import frames
+from evaluate import coco_metrics
+from export import save_checkpoint
+from loss import Targets, detection_loss
+from postprocess import detections
+from yolov8 import Exported, YoloV8
+
+# Most of the time goes into small views of the objects, which cost a third of a whole picture.
+# The rest shows whole pictures. (share of the time until which it holds, width, height, batch)
+STAGES = ((0.55, 192, 192, 32), (1.0, 320, 256, 16))
+LEARNING_RATE, LAST_LEARNING_RATE = 2e-3, 2e-5
+WARM_UP = 0.03
+WEIGHT_DECAY = 0.02
+EMA_STEPS = 400
+
+
+class Average:
+    """An exponential running mean of a network's weights, over about the last `EMA_STEPS` steps."""
+
+    def __init__(self, network: nn.Module):
+        self.network = copy.deepcopy(network).eval().requires_grad_(False)
+        self.steps = 0
+
+    def update(self, network: nn.Module) -> None:
+        self.steps += 1
+        keep = min(1 - 1 / EMA_STEPS, self.steps / (self.steps + 20))
+        mine = self.network.state_dict()
+        for name, value in network.state_dict().items():
+            if value.dtype.is_floating_point:
+                mine[name].lerp_(value, 1 - keep)
+
+
+def batch_of(
+    data: frames.Frames, chosen: np.ndarray, width: int, height: int, rng: np.random.Generator
+) -> tuple[Tensor, Targets]:
+    """Random views of the chosen pictures, ready for the network."""
+    views = [frames.vary(data.images[i], data.boxes[i], width, height, rng) for i in chosen]
+    images = torch.from_numpy(np.stack([view for view, _ in views])).permute(0, 3, 1, 2).float() / 255
+    most = max(1, max(len(boxes) for _, boxes in views))
+    padded = torch.zeros(len(views), most, 5)
+    present = torch.zeros(len(views), most, dtype=torch.bool)
+    for i, (_, boxes) in enumerate(views):
+        padded[i, : len(boxes)] = torch.from_numpy(boxes)
+        present[i, : len(boxes)] = True
+    return images, Targets(padded[..., 1:], padded[..., 0].long(), present)
+
+
+def learning_rate(progress: float) -> float:
+    """Rises for `WARM_UP`, then falls as half a cosine. `progress` from 0 to 1."""
+    if progress < WARM_UP:
+        return LEARNING_RATE * progress / WARM_UP
+    fall = (progress - WARM_UP) / (1 - WARM_UP)
+    return LAST_LEARNING_RATE + (LEARNING_RATE - LAST_LEARNING_RATE) * (1 + math.cos(math.pi * fall)) / 2
+
+
+def optimizer_of(network: nn.Module) -> torch.optim.Optimizer:
+    """AdamW; no decay for biases and normalisation."""
+    parameters = list(network.parameters())
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": WEIGHT_DECAY},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=LEARNING_RATE, betas=(0.9, 0.98))
+
+
+@torch.no_grad()
+def measure(network: nn.Module, data: frames.Frames) -> dict[str, float]:
+    """The figures of `evaluate.py` for a network that is not exported yet."""
+    size = data.images.shape[1]
+    model = Exported(network, size, size).eval()
+    found = []
+    for image in data.images:
+        output = model(torch.from_numpy(image).permute(2, 0, 1).unsqueeze(0).float() / 255)
+        found.append(detections(output[0].numpy(), confidence=0.001, iou=0.7))
+    return coco_metrics(data, found)
+
+
+def train(options: argparse.Namespace) -> None:
+    torch.manual_seed(options.seed)
+    rng = np.random.default_rng(options.seed)
+    data = frames.load(options.train, options.size)
+    val = frames.load(options.val, options.size, options.val_frames)
+    print(f"{len(data.images)} training frames, {len(val.images)} to measure by, classes {data.names}", flush=True)
+
+    network = YoloV8(len(data.names)).to(memory_format=torch.channels_last).train()
+    average = Average(network)
+    optimizer = optimizer_of(network)
+    start = time.monotonic()
+    budget = options.minutes * 60
+    step = seen = 0
+    next_report, recent = 0.0, []
+    left = np.empty(0, int)
+    while (elapsed := time.monotonic() - start) < budget:
+        progress = elapsed / budget
+        _, width, height, batch = next(stage for stage in STAGES if progress < stage[0])
+        if len(left) < batch:
+            left = rng.permutation(len(data.images))
+        chosen, left = left[:batch], left[batch:]
+        images, targets = batch_of(data, chosen, width, height, rng)
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(progress)
+        sides, logits = network(images.to(memory_format=torch.channels_last))
+        parts = detection_loss(sides, logits, targets, height, width)
+        optimizer.zero_grad(set_to_none=True)
+        sum(parts.values()).backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 10.0)
+        optimizer.step()
+        average.update(network)
+        step, seen = step + 1, seen + batch
+        recent.append([part.item() for part in parts.values()])
+        if step % 50 == 0:
+            means = ", ".join(f"{name} {value:.3f}" for name, value in zip(parts, np.mean(recent, axis=0)))
+            rounds = seen / len(data.images)
+            print(f"{elapsed / 60:.1f} min, step {step}, {rounds:.1f} rounds, {width}x{height}: {means}", flush=True)
+            recent = []
+        if elapsed >= next_report:
+            save_checkpoint(options.out, average.network, data.names, options.size)
+            if step > 1:
+                print(f"{elapsed / 60:.1f} min: {measure(average.network, val)}", flush=True)
+            next_report = elapsed + options.report_minutes * 60
+    save_checkpoint(options.out, average.network, data.names, options.size)
+    print(f"end: {seen / len(data.images):.1f} rounds, {measure(average.network, val)}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--train", type=Path, required=True, help="folder of training frames")
+    parser.add_argument("--val", type=Path, required=True, help="folder of frames to measure by")
+    parser.add_argument("--out", type=Path, required=True, help="checkpoint to write (.pt)")
+    parser.add_argument("--minutes", type=float, default=45, help="time to train for (default: %(default)s)")
+    parser.add_argument("--size", type=int, default=320, help="side of the square input, pixels")
+    parser.add_argument("--seed", type=int, default=1, help="seed of weights and variations")
+    parser.add_argument("--val-frames", type=int, default=200, help="measure by at most so many frames while training")
+    parser.add_argument("--report-minutes", type=float, default=6, help="time between checkpoints")
+    train(parser.parse_args())
+
+
+if __name__ == "__main__":
+    main()
