@@ -1,3 +1,66 @@
-//! Brings the graph up, keeps it up, takes it down in the safe order
+//! `turtlebot-maze`, the one program that a user types.
 
-fn main() {}
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use runtime::cli::{Request, parse, wants_json};
+use runtime::hand_over::hand_over;
+use runtime::{run, run_dir, stop};
+
+const BAD_INPUT: u8 = 2;
+
+fn main() -> ExitCode {
+    let args: Vec<OsString> = std::env::args_os().collect();
+    let json = wants_json(&args);
+    let request = match parse(args) {
+        Ok(request) => request,
+        // Help and version are no errors, and go where clap sends them.
+        Err(error) if !json || !error.use_stderr() => error.exit(),
+        Err(error) => return refuse(&error.to_string(), json),
+    };
+    match answer(request, json) {
+        Ok(status) => status,
+        Err(error) => refuse(&format!("{error:#}"), json),
+    }
+}
+
+fn answer(request: Request, json: bool) -> Result<ExitCode> {
+    let programs = programs()?;
+    match request {
+        Request::HandOver(tool, args) => Err(hand_over(&programs, tool.program, &args).into()),
+        Request::Stop(options) => {
+            stop::stop(&options, &run_dir::base()?, &programs).map(|()| ExitCode::SUCCESS)
+        }
+        Request::Run(options) => {
+            let finished = run::run(&options, &programs, &run_dir::base()?)?;
+            if json {
+                println!("{}", finished.document);
+            } else {
+                println!("{}", finished.summary);
+            }
+            Ok(ExitCode::from(
+                u8::try_from(finished.status).unwrap_or(BAD_INPUT),
+            ))
+        }
+    }
+}
+
+/// The folder of all programs: where this one lies.
+fn programs() -> Result<PathBuf> {
+    let program = std::env::current_exe().context("cannot tell where this program lies")?;
+    Ok(program
+        .parent()
+        .context("this program lies in no folder")?
+        .to_path_buf())
+}
+
+fn refuse(message: &str, json: bool) -> ExitCode {
+    if json {
+        println!("{}", serde_json::json!({ "error": message }));
+    } else {
+        eprintln!("error: {}", message.trim_start_matches("error: "));
+    }
+    ExitCode::from(BAD_INPUT)
+}

@@ -1,0 +1,84 @@
+//! `turtlebot-maze stop`: latches the emergency stop of every live run of this user, or of the robot in reach.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use crate::gate_link::GateLink;
+use crate::hand_over::hand_over;
+use crate::run_dir::{RunNote, live_runs};
+
+/// Latch the emergency stop: zero velocity until somebody frees it with --reset.
+///
+/// Stops every run of this user on this machine. Where there is none, it calls the gate by ROS service and by Zenoh.
+#[derive(Debug, Args)]
+pub struct StopOptions {
+    /// Free a latched stop
+    #[arg(long)]
+    pub reset: bool,
+    /// Only the run with this process id
+    #[arg(long, value_name = "PID")]
+    pub run: Option<u32>,
+    /// Zenoh router of the robot, where no run is on this machine
+    #[arg(long, value_name = "ENDPOINT", default_value = "tcp/127.0.0.1:7447")]
+    pub zenoh: String,
+}
+
+/// Latches or resets. Comes back when it has done so by itself; else becomes the gate's own client program.
+pub fn stop(options: &StopOptions, runs: &Path, programs: &Path) -> Result<()> {
+    let mut live = live_runs(runs).context("cannot look for live runs")?;
+    if let Some(pid) = options.run {
+        live.retain(|run| run.pid == pid);
+        if live.is_empty() {
+            bail!("no live run has the process id {pid} (--run)");
+        }
+    }
+    if options.reset {
+        reset(options, &live, programs)
+    } else if live.is_empty() {
+        Err(become_client("latch", &options.zenoh, None, programs).into())
+    } else {
+        latch_all(&live)
+    }
+}
+
+fn latch_all(live: &[RunNote]) -> Result<()> {
+    let mut failed = Vec::new();
+    for run in live {
+        match GateLink::new(&run.control_socket).and_then(|gate| gate.latch("turtlebot-maze stop"))
+        {
+            Ok(()) => eprintln!("stopped: run {} ({})", run.pid, run.out.display()),
+            Err(cause) => failed.push(format!("run {}: {cause}", run.pid)),
+        }
+    }
+    if failed.is_empty() {
+        return Ok(());
+    }
+    bail!("not stopped: {}", failed.join("; "))
+}
+
+fn reset(options: &StopOptions, live: &[RunNote], programs: &Path) -> Result<()> {
+    match live {
+        [] => Err(become_client("reset", &options.zenoh, None, programs).into()),
+        [run] => Err(become_client("reset", &run.zenoh, run.ros_domain_id, programs).into()),
+        several => {
+            let ids = several
+                .iter()
+                .map(|run| run.pid.to_string())
+                .collect::<Vec<_>>()
+                .join(", ");
+            bail!("several runs are alive ({ids}): name the one to free with --run PID")
+        }
+    }
+}
+
+fn become_client(order: &str, zenoh: &str, domain: Option<u8>, programs: &Path) -> io::Error {
+    let mut args: Vec<OsString> = vec![order.into(), "--zenoh".into(), zenoh.into()];
+    if let Some(domain) = domain {
+        args.extend(["--ros-domain-id".into(), domain.to_string().into()]);
+    }
+    hand_over(programs, "estop", &args)
+}
