@@ -5,12 +5,18 @@
 
 pub mod base;
 pub mod classes;
+pub mod decor;
+pub mod frames;
+pub mod maze;
 pub mod mesh;
 pub mod noise;
+pub mod objects;
 pub mod obstacles;
 pub mod pose;
+pub mod render;
 pub mod robot;
 pub mod simulation;
+pub mod surfaces;
 pub mod texture;
 pub mod world;
 

@@ -1,3 +1,17 @@
-//! The embedded simulator's core: worlds, mazes, physics, sensors. No ROS
+//! Mazes and pictures from a seed, without ROS.
 
-fn main() {}
+mod cli;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    match cli::Cli::parse().run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}

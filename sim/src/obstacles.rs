@@ -2,7 +2,7 @@
 
 use crate::pose::Pose2;
 use crate::robot;
-use crate::world::{Solid, World};
+use crate::world::{Collision, Model, Solid, World};
 
 /// Solid outlines in the plane.
 #[derive(Debug, Clone, Default)]
@@ -35,35 +35,12 @@ impl Obstacles {
         let mut outlines = Vec::new();
         for model in &world.models {
             for collision in &model.collisions {
-                let place = model.pose.isometry() * collision.pose.isometry();
-                let [x, y, z] = place.translation.vector.into();
-                let half_height = match collision.solid {
-                    Solid::Box(size) => size[2] / 2.0,
-                    Solid::Cylinder { length, .. } => length / 2.0,
-                    Solid::Sphere(radius) => radius,
-                    Solid::Plane => continue,
-                };
-                if z + half_height < low || z - half_height > high {
-                    continue;
+                if let Some((outline, bottom, top)) = seen_from_above(model, collision, low, high)
+                    && top >= low
+                    && bottom <= high
+                {
+                    outlines.push(outline);
                 }
-                outlines.push(match collision.solid {
-                    Solid::Box(size) => Outline::Rectangle {
-                        pose: Pose2::new(x, y, place.rotation.euler_angles().2),
-                        half: [size[0] / 2.0, size[1] / 2.0],
-                    },
-                    Solid::Cylinder { radius, .. } => Outline::Circle {
-                        center: [x, y],
-                        radius,
-                    },
-                    Solid::Sphere(radius) => {
-                        let off = z.clamp(low, high) - z;
-                        Outline::Circle {
-                            center: [x, y],
-                            radius: (radius * radius - off * off).max(0.0).sqrt(),
-                        }
-                    }
-                    Solid::Plane => continue,
-                });
             }
         }
         Self { outlines }
@@ -218,6 +195,49 @@ impl Outline {
             }
         }
     }
+}
+
+/// A collision's outline between two heights with its bottom and top, m; `None` for the ground.
+pub fn seen_from_above(
+    model: &Model,
+    collision: &Collision,
+    low: f64,
+    high: f64,
+) -> Option<(Outline, f64, f64)> {
+    let place = model.pose.isometry() * collision.pose.isometry();
+    let [x, y, z] = place.translation.vector.into();
+    let (outline, half_height) = match collision.solid {
+        Solid::Box([length, width, height]) => {
+            let pose = Pose2::new(x, y, place.rotation.euler_angles().2);
+            (
+                Outline::Rectangle {
+                    pose,
+                    half: [length / 2.0, width / 2.0],
+                },
+                height / 2.0,
+            )
+        }
+        Solid::Cylinder { radius, length } => (
+            Outline::Circle {
+                center: [x, y],
+                radius,
+            },
+            length / 2.0,
+        ),
+        Solid::Sphere(radius) => {
+            let off = z.clamp(low, high) - z;
+            let cut = (radius * radius - off * off).max(0.0).sqrt();
+            (
+                Outline::Circle {
+                    center: [x, y],
+                    radius: cut,
+                },
+                radius,
+            )
+        }
+        Solid::Plane => return None,
+    };
+    Some((outline, z - half_height, z + half_height))
 }
 
 fn corners(pose: Pose2, half: [f64; 2]) -> [[f64; 2]; 4] {

@@ -1,0 +1,28 @@
+//! The command line.
+
+mod frames;
+
+use clap::{Parser, Subcommand};
+
+/// Worlds for the simulator, and pictures taken in them.
+#[derive(Debug, Parser)]
+#[command(name = "sim", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Write labelled pictures to train or test a detector with.
+    Frames(frames::Frames),
+}
+
+impl Cli {
+    /// Does what was asked for.
+    pub fn run(self) -> anyhow::Result<()> {
+        match self.command {
+            Command::Frames(frames) => frames.run(),
+        }
+    }
+}
