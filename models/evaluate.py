@@ -9,6 +9,7 @@ confusions are counted at one confidence with IoU 0.5: what a robot that acts on
 import argparse
 import ast
 import contextlib
+import csv
 import io
 import json
 import time
@@ -99,6 +100,20 @@ def rates(table: np.ndarray, names: list[str]) -> dict[str, dict[str, float]]:
     return by_class | {"all": row(hits.sum(), said.sum(), there.sum())}
 
 
+def hard_share(folder: Path) -> float | None:
+    """The share of boxes smaller than 32 x 32 pixels of the picture, or of objects partly hidden by
+    others; None where no `boxes.csv` tells."""
+    rows = [row for table in sorted(folder.rglob("boxes.csv")) for row in csv.DictReader(table.open())]
+    if not rows:
+        return None
+
+    def hard(row: dict[str, str]) -> bool:
+        left, upper, right, lower = (float(row[side]) for side in ("left", "upper", "right", "lower"))
+        return (right - left) * (lower - upper) < 32**2 or float(row["visible"]) < 0.95
+
+    return round(sum(map(hard, rows)) / len(rows), 4)
+
+
 class Model:
     """An ONNX file of the YOLOv8 layout on one core of the CPU."""
 
@@ -159,7 +174,9 @@ def evaluate(model: Model, data: frames.Frames, confidence: float, drawings: Pat
 
 def show(figures: dict, names: list[str]) -> None:
     """Prints the figures as tables."""
-    print(f"{figures['frames']} frames, {figures['objects']} objects")
+    hard = figures["hard_share"]
+    hidden = "" if hard is None else f", {hard:.0%} of them under 32x32 pixels or partly hidden"
+    print(f"{figures['frames']} frames, {figures['objects']} objects{hidden}")
     print(f"mAP50 {figures['map']['mAP50']}, mAP50-95 {figures['map']['mAP50-95']}")
     print(f"one core: {figures['inference_ms']} ms")
     print(
@@ -190,7 +207,7 @@ def main() -> None:
     data = frames.load(options.frames, model.size, options.most)
     if options.draw:
         options.draw.mkdir(parents=True, exist_ok=True)
-    figures = evaluate(model, data, options.confidence, options.draw)
+    figures = evaluate(model, data, options.confidence, options.draw) | {"hard_share": hard_share(options.frames)}
     if options.json:
         print(json.dumps(figures))
     else:

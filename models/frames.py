@@ -1,8 +1,8 @@
 """Labelled pictures: reading them as the detector does, and varying them for training.
 
-A folder of frames is what `turtlebot-maze sim frames` writes: pictures, beside each (or under
-`labels/` instead of `images/`) a `.txt` with one line `class x y width height` per object (centre
-and size as fractions of the picture), and `classes.txt` with one class name a line.
+A folder of frames is what `turtlebot-maze sim frames` writes, or holds several such: pictures,
+beside each (or under `labels/` instead of `images/`) a `.txt` with one line `class x y width height`
+per object (centre and size as fractions of the picture), and `classes.txt` with one name a line.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 GREY = 114
-PICTURE_TYPES = {".png", ".jpg", ".jpeg", ".ppm"}
+PICTURE_TYPES = {".png", ".jpg", ".jpeg"}
 
 
 @dataclass
@@ -50,9 +50,11 @@ def label_path(picture: Path) -> Path:
 
 
 def class_names(folder: Path) -> list[str]:
-    """The names in `classes.txt` of a folder of frames."""
-    lines = (folder / "classes.txt").read_text().splitlines()
-    return [line.strip() for line in lines if line.strip()]
+    """The names in `classes.txt` of a folder of frames, or of the folders below it if they agree."""
+    lists = {path.read_text() for path in folder.rglob("classes.txt")}
+    if len(lists) != 1:
+        raise SystemExit(f"{folder}: {len(lists)} different lists of classes (classes.txt), wanted one")
+    return [line.strip() for line in lists.pop().splitlines() if line.strip()]
 
 
 def picture_paths(folder: Path) -> list[Path]:
@@ -137,7 +139,7 @@ def _vary_light(view: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     hsv[..., 0] = cv2.LUT(hsv[..., 0], ((steps + hue) % 180).astype(np.uint8))
     hsv[..., 1] = cv2.LUT(hsv[..., 1], (steps * saturation).clip(0, 255).astype(np.uint8))
     view = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
-    gain, gamma = rng.uniform(0.6, 1.4), float(np.exp(rng.uniform(-0.3, 0.3)))
+    gain, gamma = rng.uniform(0.7, 1.3), float(np.exp(rng.uniform(-0.25, 0.25)))
     view = cv2.LUT(view, (255 * (steps / 255) ** gamma * gain).clip(0, 255).astype(np.uint8))
     if rng.random() < 0.2:
         # As from a turning robot: smeared sideways.
