@@ -1,3 +1,54 @@
-//! cargo xtask demo | test | bench | doctor | env
+//! `cargo xtask demo | test | bench | doctor | env`: sets up what a bare machine lacks, builds, runs.
+//!
+//! No dependency on ROS, so that it can set ROS up.
 
-fn main() {}
+mod bench;
+mod build;
+mod cache;
+mod demo;
+mod doctor;
+mod process;
+mod ros;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    about = "Sets up, builds, runs and tests turtlebot-maze"
+)]
+struct Flags {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// A TurtleBot searches a maze: sets up, builds, runs, and leaves a result
+    Demo(demo::Flags),
+    /// Format, clippy, unit tests, tests against independent peers, and whole searches
+    Test(test::Flags),
+    /// Measures and writes rows of `name, value, unit, peer, peer_value, ratio`
+    Bench(bench::Flags),
+    /// Says what is there, what is missing, and what that costs
+    Doctor,
+    /// Prints the environment for a shell: eval "$(cargo xtask env)"
+    Env,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Flags::parse().task {
+        Task::Demo(flags) => demo::run(&flags),
+        Task::Test(flags) => test::run(&flags),
+        Task::Bench(flags) => bench::run(&flags),
+        Task::Doctor => doctor::run(),
+        Task::Env => ros::print_environment().map(|()| ExitCode::SUCCESS),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("xtask: {error:#}");
+        ExitCode::from(2)
+    })
+}

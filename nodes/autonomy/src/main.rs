@@ -1,3 +1,9 @@
-//! Hosts a behaviour tree: navigation and vision behaviours
+//! `autonomy`: the behaviour tree's process.
 
-fn main() {}
+use std::process::ExitCode;
+
+use autonomy::host;
+
+fn main() -> ExitCode {
+    ros_node::run::<host::Flags>("autonomy", host::run)
+}

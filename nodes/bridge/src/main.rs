@@ -1,3 +1,109 @@
-//! The official Zenoh ROS 2 bridge, embedded, and the local Zenoh router
+//! The official Zenoh ROS 2 bridge (`zenoh-plugin-ros2dds`) in a program of our own, which is also the local Zenoh
+//! router.
+//!
+//! Only listed topics pass, in each direction. What moves the robot never comes in from Zenoh, listed or not: see
+//! [`topics`].
 
-fn main() {}
+mod config;
+mod topics;
+
+use std::process::ExitCode;
+
+use anyhow::{Context as _, anyhow};
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+use zenoh::internal::{plugins::PluginsManager, runtime::RuntimeBuilder};
+use zenoh_plugin_ros2dds::ROS2Plugin;
+
+use crate::topics::Topic;
+
+/// Camera frames, odometry and what else is listed leave ROS for Zenoh; next to nothing comes back.
+///
+/// ROS_DOMAIN_ID and ROS_AUTOMATIC_DISCOVERY_RANGE are followed as by any ROS node.
+#[derive(Parser)]
+#[command(version)]
+struct Flags {
+    /// Endpoint where the local router listens
+    #[arg(long, default_value = "tcp/127.0.0.1:7447")]
+    zenoh_listen: String,
+
+    /// Endpoints of other routers to connect to, such as one on the detector's machine
+    #[arg(long)]
+    zenoh_connect: Vec<String>,
+
+    /// The robot's namespace: topics appear on Zenoh below this prefix
+    #[arg(long, default_value = "/")]
+    namespace: String,
+
+    /// Topics that leave ROS
+    #[arg(long, value_delimiter = ',', default_values_t = topics::default_out_of_ros())]
+    out_of_ros: Vec<Topic>,
+
+    /// Topics that Zenoh may write to; velocities, ungated/** and actions are refused
+    #[arg(long, value_delimiter = ',')]
+    into_ros: Vec<Topic>,
+
+    /// Format of the log on standard error
+    #[arg(long, default_value = "text", value_parser = ["text", "json"])]
+    log_format: String,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let flags = Flags::parse();
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,zenoh=warn"));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match flags.log_format.as_str() {
+        "json" => log.json().init(),
+        _ => log.init(),
+    }
+    match run(&flags).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bridge: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn run(flags: &Flags) -> anyhow::Result<()> {
+    for topic in &flags.into_ros {
+        topic.may_come_from_zenoh()?;
+    }
+    let mut terminate = signal(SignalKind::terminate()).context("cannot handle SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot handle SIGINT")?;
+
+    let mut plugins = PluginsManager::static_plugins_only();
+    plugins.declare_static_plugin::<ROS2Plugin, &str>("ros2dds", true);
+    let config = config::router(flags)?;
+    let cannot = |error| {
+        anyhow!(
+            "cannot start the Zenoh router at {}: {error}; is the port taken? Choose another with --zenoh-listen",
+            flags.zenoh_listen
+        )
+    };
+    let mut runtime = RuntimeBuilder::new(config)
+        .plugins_manager(plugins)
+        .build()
+        .await
+        .map_err(cannot)?;
+    runtime.start().await.map_err(cannot)?;
+    tracing::info!(endpoint = %flags.zenoh_listen, "routing");
+    if std::env::var_os("NOTIFY_SOCKET").is_some() {
+        sd_notify::notify(&[sd_notify::NotifyState::Ready])
+            .context("cannot reach the supervisor")?;
+    }
+
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    runtime
+        .close()
+        .await
+        .map_err(|error| anyhow!("the Zenoh router did not close cleanly: {error}"))
+}

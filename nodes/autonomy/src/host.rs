@@ -1,0 +1,219 @@
+//! The node: loads the tree, ticks it on the thread that serves ROS, and tells what it does.
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, anyhow};
+use behavior_tree::{Category, Factory, Status, Tree};
+use clap::Parser;
+use r2r::geometry_msgs::msg::{Point, PointStamped};
+use r2r::std_msgs::msg::Header;
+use r2r::turtlebot_maze_msgs::msg::SearchStatus;
+use ros_node::diagnostics::{self, Level, Report};
+use ros_node::{RosNode, qos, time};
+
+use crate::leaves::{self, Found};
+use crate::locations;
+use crate::navigation::Navigator;
+use crate::vision::{Eyes, Look};
+
+/// A round of the loop waits for ROS at most this long; the tree is ticked after each.
+const QUANTUM: Duration = Duration::from_millis(10);
+/// How long a canceled goal may take to end before this process does.
+const STOP_TIMEOUT: Duration = Duration::from_secs(2);
+/// For how long the last status is offered to its subscribers.
+const FAREWELL: Duration = Duration::from_millis(300);
+
+/// Decides by a behaviour tree where the robot goes and what it looks for.
+///
+/// Exit status 0: the tree succeeded; 1: it failed; 130: interrupted.
+#[derive(Parser)]
+#[command(version)]
+pub struct Flags {
+    /// The tree (BehaviorTree.CPP v4 XML)
+    #[arg(long)]
+    tree: PathBuf,
+    /// Where the robot may look: YAML, `name: [x, y, theta]`
+    #[arg(long)]
+    locations: PathBuf,
+    /// Class of the object that is searched for, as the detector names it
+    #[arg(long)]
+    find: String,
+    /// The Zenoh router
+    #[arg(long, default_value = "tcp/127.0.0.1:7447")]
+    zenoh: String,
+}
+
+/// Runs the tree to its end, or until a signal.
+///
+/// # Errors
+/// When the tree or the locations cannot be loaded, or ROS refuses.
+pub fn run(flags: Flags, mut ros: RosNode) -> anyhow::Result<ExitCode> {
+    let voice = Voice::new(&mut ros, &flags.find)?;
+    let locations = locations::read(&flags.locations)?;
+    let navigator = Navigator::connect(&mut ros)?;
+    let spoken = Rc::clone(&voice);
+    let eyes = Eyes::open(&mut ros, &flags.zenoh, &flags.find, move |look| spoken.borrow_mut().frame(look))?;
+    let found = Found::default();
+    let mut factory = Factory::new();
+    leaves::register(&mut factory, locations, &navigator, &eyes, &ros.clock(), &found)?;
+    let mut tree = factory
+        .load_file(&flags.tree)
+        .with_context(|| format!("the tree {} cannot be used", flags.tree.display()))?;
+    let active = watch(&mut tree);
+    voice.borrow_mut().active = Arc::clone(&active);
+    let told = Rc::clone(&voice);
+    diagnostics::publish_each_second(&mut ros, move || told.borrow().diagnostics())?;
+
+    // With simulated time nothing is timed before the simulator's clock is heard.
+    let clock = ros.clock();
+    ros.spin_until(QUANTUM, |ros| ros.stop_requested() || clock.now_nanos() > 0);
+    let begin = clock.now_nanos();
+    ros_node::ready();
+
+    let mut last = Ok(Status::Running);
+    ros.spin_until(QUANTUM, |ros| {
+        let since_begin = u64::try_from(clock.now_nanos() - begin).unwrap_or(0);
+        last = tree.tick_once(Duration::from_nanos(since_begin));
+        !matches!(last, Ok(Status::Running)) || ros.stop_requested()
+    });
+    let end = match last {
+        Ok(Status::Success) => End::Found,
+        Ok(Status::Running) => End::Interrupted,
+        Ok(_) => End::Failed(tree.failure().map_or_else(|| "the tree failed".to_owned(), ToString::to_string)),
+        Err(error) => End::Failed(error.to_string()),
+    };
+    if let Err(error) = tree.halt() {
+        tracing::error!(%error, "while the tree was halted");
+    }
+    let patience = Instant::now() + STOP_TIMEOUT;
+    ros.spin_until(QUANTUM, |_| navigator.is_idle() || Instant::now() > patience);
+
+    let code = end.code();
+    voice.borrow_mut().farewell(&end, found.lock().unwrap_or_else(PoisonError::into_inner).as_ref());
+    let parted = Instant::now() + FAREWELL;
+    ros.spin_until(QUANTUM, |_| Instant::now() > parted);
+    Ok(code)
+}
+
+enum End {
+    Found,
+    Failed(String),
+    Interrupted,
+}
+
+impl End {
+    fn code(&self) -> ExitCode {
+        match self {
+            Self::Found => ExitCode::SUCCESS,
+            Self::Failed(_) => ExitCode::from(1),
+            Self::Interrupted => ExitCode::from(130),
+        }
+    }
+}
+
+/// Keeps the path of the leaf that changed last, and logs every transition.
+fn watch(tree: &mut Tree) -> Arc<Mutex<String>> {
+    let nodes: Vec<(String, bool)> = tree
+        .nodes()
+        .map(|node| (node.path, matches!(node.category, Category::Action | Category::Condition)))
+        .collect();
+    let active = Arc::new(Mutex::new(String::new()));
+    let shared = Arc::clone(&active);
+    tree.observe(move |transition| {
+        let Some((path, is_leaf)) = transition.uid.checked_sub(1).and_then(|i| nodes.get(i as usize)) else {
+            return;
+        };
+        tracing::debug!(node = %path, from = %transition.from, to = %transition.to, "transition");
+        if *is_leaf && transition.to != Status::Idle {
+            shared.lock().unwrap_or_else(PoisonError::into_inner).clone_from(path);
+        }
+    });
+    active
+}
+
+/// Tells the rest of the graph what the tree does: `/autonomy/status`.
+struct Voice {
+    publisher: r2r::Publisher<SearchStatus>,
+    clock: time::Clock,
+    target: String,
+    active: Arc<Mutex<String>>,
+    frames: u64,
+    newest: Option<Look>,
+}
+
+impl Voice {
+    fn new(ros: &mut RosNode, target: &str) -> anyhow::Result<Rc<RefCell<Self>>> {
+        let publisher = ros
+            .node
+            .create_publisher("/autonomy/status", qos::latched())
+            .map_err(|error| anyhow!("cannot publish /autonomy/status: {error}"))?;
+        Ok(Rc::new(RefCell::new(Self {
+            publisher,
+            clock: ros.clock(),
+            target: target.to_owned(),
+            active: Arc::default(),
+            frames: 0,
+            newest: None,
+        })))
+    }
+
+    fn frame(&mut self, look: &Look) {
+        self.frames += 1;
+        self.newest = Some(look.clone());
+        let status = self.status(SearchStatus::RUNNING as u8, String::new(), Some(look));
+        self.publish(&status);
+    }
+
+    fn farewell(&mut self, end: &End, found: Option<&Look>) {
+        let (state, reason) = match end {
+            End::Found => (SearchStatus::SUCCEEDED, format!("{} found", self.target)),
+            End::Failed(reason) => (SearchStatus::FAILED, reason.clone()),
+            End::Interrupted => (SearchStatus::FAILED, "interrupted".into()),
+        };
+        tracing::info!(%reason, "the tree has ended");
+        let look = found.or(self.newest.as_ref()).cloned();
+        let status = self.status(state as u8, reason, look.as_ref());
+        self.publish(&status);
+    }
+
+    fn status(&self, state: u8, reason: String, look: Option<&Look>) -> SearchStatus {
+        let mut status = SearchStatus {
+            header: Header { stamp: self.clock.now(), frame_id: "map".into() },
+            state,
+            target_class: self.target.clone(),
+            active_node: self.active.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            reason,
+            ..SearchStatus::default()
+        };
+        if let Some(look) = look {
+            status.frame_stamp = time::stamp(look.stamp);
+            if let Some(sighting) = &look.sighting {
+                let point = Point { x: sighting.place.x, y: sighting.place.y, z: sighting.place.z };
+                let header = Header { stamp: time::stamp(look.stamp), frame_id: "map".into() };
+                status.has_object = true;
+                status.object = PointStamped { header, point };
+                status.confidence = sighting.confidence;
+                status.bbox = sighting.bbox.to_vec();
+            }
+        }
+        status
+    }
+
+    fn publish(&self, status: &SearchStatus) {
+        if let Err(error) = self.publisher.publish(status) {
+            tracing::error!(%error, "cannot publish /autonomy/status");
+        }
+    }
+
+    fn diagnostics(&self) -> Report {
+        let active = self.active.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Report::new(Level::Ok, format!("searching for {}", self.target))
+            .with("active_node", active)
+            .with("frames_evaluated", self.frames)
+    }
+}

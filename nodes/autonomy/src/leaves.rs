@@ -1,0 +1,41 @@
+//! The leaves that trees of the published turtlebot-maze use, with their ports: `SetLocations`, `GetLocationFromQueue`,
+//! `GoToPose`, `LookForObject`.
+//!
+//! Unlike there, a halt cancels the goal, a refused or lost goal fails, and nothing waits for ever.
+
+mod go_to_pose;
+mod locations;
+mod look_for_object;
+
+use behavior_tree::{Factory, RegisterError};
+
+use crate::locations::Locations;
+use crate::navigation::Navigator;
+use crate::vision::Eyes;
+
+pub use look_for_object::Found;
+
+/// Registers all leaves.
+///
+/// # Errors
+/// When one of their names is taken.
+pub fn register(
+    factory: &mut Factory,
+    locations: Locations,
+    navigator: &Navigator,
+    eyes: &Eyes,
+    clock: &ros_node::time::Clock,
+    found: &Found,
+) -> Result<(), RegisterError> {
+    let locations = std::sync::Arc::new(locations);
+    factory.register_action("SetLocations", move |ports| {
+        locations::SetLocations::new(ports, std::sync::Arc::clone(&locations))
+    })?;
+    factory.register_action("GetLocationFromQueue", locations::GetLocationFromQueue::new)?;
+    let navigator = navigator.clone();
+    factory.register_action("GoToPose", move |ports| go_to_pose::GoToPose::new(ports, navigator.clone()))?;
+    let (eyes, clock, found) = (eyes.clone(), clock.clone(), found.clone());
+    factory.register_action("LookForObject", move |ports| {
+        look_for_object::LookForObject::new(ports, eyes.clone(), clock.clone(), found.clone())
+    })
+}

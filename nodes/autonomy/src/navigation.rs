@@ -1,0 +1,308 @@
+//! One navigation goal at a time, on `navigate_to_pose`: what leaves ask for, done beside the tree.
+
+use std::f64::consts::PI;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures::channel::mpsc;
+use futures::{FutureExt, StreamExt, select};
+use nalgebra::{Isometry3, Vector3};
+use r2r::action_msgs::msg::{GoalStatus as StatusMsg, GoalStatusArray};
+use r2r::geometry_msgs::msg::PoseStamped;
+use r2r::nav2_msgs::action::NavigateToPose;
+use r2r::std_msgs::msg::Header;
+use ros_node::{RosNode, qos, tf};
+
+use crate::locations::Pose2D;
+
+/// The server accepts at once; one that has not by then is not there.
+const ACCEPT_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long the result may take after a cancel was accepted.
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What has become of the newest goal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Asked for; not ended yet.
+    Running,
+    /// The robot is there.
+    Succeeded,
+    /// It will not get there, and why.
+    Failed(String),
+}
+
+#[derive(Default)]
+struct Shared {
+    /// Number of the newest goal, and what has become of it.
+    newest: u64,
+    progress: Option<Progress>,
+    /// A cancel has been asked for and has not ended yet.
+    canceling: bool,
+}
+
+enum Order {
+    Go { number: u64, pose: Pose2D },
+    Cancel,
+}
+
+/// The leaves' end: sends goals and cancels, and reads what became of them. Never waits.
+#[derive(Clone)]
+pub struct Navigator {
+    orders: mpsc::UnboundedSender<Order>,
+    shared: Arc<Mutex<Shared>>,
+}
+
+impl Navigator {
+    /// Connects to the action server `navigate_to_pose`; the work is done while the node spins.
+    ///
+    /// # Errors
+    /// When rcl cannot make the client or the subscription.
+    pub fn connect(ros: &mut RosNode) -> anyhow::Result<Self> {
+        let client = ros.node.create_action_client::<NavigateToPose::Action>("navigate_to_pose")?;
+        let statuses = ros.node.subscribe::<GoalStatusArray>("navigate_to_pose/_action/status", qos::latched())?;
+        // At most one goal and one cancel for each tick of a leaf are ever in it.
+        let (orders, inbox) = mpsc::unbounded();
+        let shared = Arc::new(Mutex::new(Shared::default()));
+        let clock = ros.clock();
+        let timer = ros.node.create_wall_timer(Duration::from_millis(50))?;
+        let worker = Worker { client, shared: Arc::clone(&shared), clock };
+        ros.spawn(worker.serve(inbox, statuses, timer));
+        Ok(Self { orders, shared })
+    }
+
+    /// Asks for a goal, which replaces the one before; returns its number.
+    pub fn go(&self, pose: Pose2D) -> u64 {
+        let mut shared = lock(&self.shared);
+        shared.newest += 1;
+        shared.progress = Some(Progress::Running);
+        let number = shared.newest;
+        drop(shared);
+        // The worker lives as long as the node; without it nothing is driven, and the goal fails by the tree's time-out.
+        let _ = self.orders.unbounded_send(Order::Go { number, pose });
+        number
+    }
+
+    /// What has become of goal `number`.
+    pub fn progress(&self, number: u64) -> Progress {
+        let shared = lock(&self.shared);
+        match &shared.progress {
+            Some(progress) if shared.newest == number => progress.clone(),
+            _ => Progress::Failed("a newer goal has replaced it".into()),
+        }
+    }
+
+    /// Cancels the goal that runs, if any.
+    pub fn cancel(&self) {
+        lock(&self.shared).canceling = true;
+        if self.orders.unbounded_send(Order::Cancel).is_err() {
+            lock(&self.shared).canceling = false;
+        }
+    }
+
+    /// Whether no goal runs and no cancel is under way.
+    pub fn is_idle(&self) -> bool {
+        let shared = lock(&self.shared);
+        !shared.canceling && shared.progress != Some(Progress::Running)
+    }
+}
+
+fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct Worker {
+    client: r2r::ActionClient<NavigateToPose::Action>,
+    shared: Arc<Mutex<Shared>>,
+    clock: ros_node::time::Clock,
+}
+
+impl Worker {
+    async fn serve(
+        self,
+        mut inbox: mpsc::UnboundedReceiver<Order>,
+        statuses: impl futures::Stream<Item = GoalStatusArray> + Unpin,
+        mut timer: r2r::Timer,
+    ) {
+        let mut statuses = statuses.fuse();
+        let mut next = None;
+        loop {
+            let order = match next.take() {
+                Some(order) => order,
+                None => select! {
+                    order = inbox.next() => match order {
+                        Some(order) => order,
+                        None => return,
+                    },
+                    _ = statuses.next() => continue,
+                },
+            };
+            match order {
+                Order::Go { number, pose } => next = {
+                    self.drive(number, pose, &mut inbox, &mut statuses, &mut timer).await
+                },
+                Order::Cancel => lock(&self.shared).canceling = false,
+            }
+        }
+    }
+
+    fn end(&self, number: u64, progress: Progress) {
+        let mut shared = lock(&self.shared);
+        if shared.newest == number {
+            shared.progress = Some(progress);
+        }
+    }
+
+    /// Follows one goal to its end; returns the order that came in between, if one did.
+    async fn drive(
+        &self,
+        number: u64,
+        pose: Pose2D,
+        inbox: &mut mpsc::UnboundedReceiver<Order>,
+        statuses: &mut (impl futures::stream::FusedStream<Item = GoalStatusArray> + Unpin),
+        timer: &mut r2r::Timer,
+    ) -> Option<Order> {
+        let fail = |reason: String| self.end(number, Progress::Failed(reason));
+        let goal = NavigateToPose::Goal { pose: self.stamped(pose), behavior_tree: String::new() };
+        let sent = match self.client.send_goal_request(goal) {
+            Ok(sent) => sent,
+            Err(error) => {
+                fail(format!("the goal could not be sent: {error}"));
+                return None;
+            }
+        };
+        let accepted = select! {
+            accepted = sent.fuse() => accepted,
+            () = Box::pin(after(timer, ACCEPT_TIMEOUT)).fuse() => {
+                fail("no answer from the action server navigate_to_pose (is the gatekeeper running?)".into());
+                return None;
+            }
+        };
+        let (goal, result, feedback) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                fail(format!("the goal was rejected: {error}"));
+                return None;
+            }
+        };
+        drop(feedback);
+        let mut result = result.fuse();
+        let mut known = false;
+        loop {
+            select! {
+                ended = result => {
+                    self.end(number, outcome(ended));
+                    return None;
+                }
+                order = inbox.next() => match order {
+                    Some(Order::Cancel) => {
+                        self.cancel(&goal, &mut result, timer).await;
+                        self.end(number, Progress::Failed("canceled".into()));
+                        lock(&self.shared).canceling = false;
+                        return None;
+                    }
+                    // The server preempts the running goal by itself.
+                    other => return other,
+                },
+                array = statuses.next() => {
+                    let listed = array.is_some_and(|array| lists(&array, goal.uuid.as_bytes()));
+                    if known && !listed {
+                        fail("the goal was lost: the action server has started anew".into());
+                        return None;
+                    }
+                    known |= listed;
+                }
+            }
+        }
+    }
+
+    async fn cancel(
+        &self,
+        goal: &r2r::ActionClientGoal<NavigateToPose::Action>,
+        result: &mut (impl futures::future::FusedFuture<Output = r2r::Result<(r2r::GoalStatus, NavigateToPose::Result)>> + Unpin),
+        timer: &mut r2r::Timer,
+    ) {
+        let Ok(answer) = goal.cancel() else {
+            return;
+        };
+        let mut patience = Box::pin(after(timer, CANCEL_TIMEOUT).fuse());
+        select! {
+            answer = answer.fuse() => {
+                if let Err(error) = answer {
+                    tracing::debug!(%error, "the goal had ended before it was canceled");
+                }
+            }
+            () = patience => {
+                tracing::error!("no answer to a cancel within {CANCEL_TIMEOUT:?}");
+                return;
+            }
+        }
+        select! {
+            _ = result => {}
+            () = patience => tracing::error!("a canceled goal has not ended within {CANCEL_TIMEOUT:?}"),
+        }
+    }
+
+    fn stamped(&self, pose: Pose2D) -> PoseStamped {
+        let map_from_goal = Isometry3::new(Vector3::new(pose.x, pose.y, 0.0), Vector3::z() * wrap(pose.theta));
+        PoseStamped {
+            header: Header { stamp: self.clock.now(), frame_id: "map".into() },
+            pose: tf::pose_of(&map_from_goal),
+        }
+    }
+}
+
+fn outcome(ended: r2r::Result<(r2r::GoalStatus, NavigateToPose::Result)>) -> Progress {
+    let (status, result) = match ended {
+        Ok(ended) => ended,
+        Err(error) => return Progress::Failed(format!("the result was lost: {error}")),
+    };
+    let because = match (&result.error_msg, result.error_code) {
+        (text, code) if !text.is_empty() => format!(": {text} (error {code})"),
+        (_, 0) => String::new(),
+        (_, code) => format!(" (error {code})"),
+    };
+    match status {
+        r2r::GoalStatus::Succeeded => Progress::Succeeded,
+        r2r::GoalStatus::Canceled => Progress::Failed(format!("the goal was canceled{because}")),
+        r2r::GoalStatus::Aborted => Progress::Failed(format!("the goal was aborted{because}")),
+        other => Progress::Failed(format!("the goal ended as {other:?}{because}")),
+    }
+}
+
+fn lists(array: &GoalStatusArray, uuid: &[u8]) -> bool {
+    array.status_list.iter().any(|goal: &StatusMsg| {
+        let id: &[u8] = goal.goal_info.goal_id.uuid.as_ref();
+        id == uuid
+    })
+}
+
+/// An angle within ±π.
+fn wrap(angle: f64) -> f64 {
+    (angle + PI).rem_euclid(2.0 * PI) - PI
+}
+
+/// Ends after a span of wall time, as exactly as the timer ticks.
+async fn after(timer: &mut r2r::Timer, span: Duration) {
+    let end = Instant::now() + span;
+    while Instant::now() < end && timer.tick().await.is_ok() {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_told_with_the_gatekeepers_reason() {
+        let result = NavigateToPose::Result { error_code: 9206, error_msg: "inside a wall".into() };
+        let Progress::Failed(reason) = outcome(Ok((r2r::GoalStatus::Aborted, result))) else {
+            panic!("an aborted goal has failed");
+        };
+        assert_eq!(reason, "the goal was aborted: inside a wall (error 9206)");
+    }
+
+    #[test]
+    fn angles_are_wrapped() {
+        assert!((wrap(3.0 * PI / 2.0) + PI / 2.0).abs() < 1e-12);
+        assert!((wrap(-7.0) - (2.0 * PI - 7.0)).abs() < 1e-12);
+    }
+}

@@ -1,0 +1,144 @@
+//! Says what is there, what is missing, and what that costs.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::bail;
+
+use crate::process::output;
+use crate::{cache, ros};
+
+/// What must be there beforehand, how it is looked for, and its package on Debian and Ubuntu.
+const REQUIRED: [(&str, &str, &[&str], &str); 5] = [
+    ("C compiler", "gcc", &["--version"], "gcc"),
+    ("C++ compiler", "g++", &["--version"], "g++"),
+    ("make", "make", &["--version"], "make"),
+    (
+        "Python's venv",
+        "python3",
+        &["-c", "import venv, ensurepip; print('ok')"],
+        "python3-venv",
+    ),
+    (
+        "Python's headers",
+        "python3",
+        &[
+            "-c",
+            "import sysconfig,os,sys; p=os.path.join(sysconfig.get_path('include'),'Python.h'); \
+             print(p) if os.path.exists(p) else sys.exit(1)",
+        ],
+        "python3-dev",
+    ),
+];
+
+fn missing() -> Vec<(&'static str, &'static str)> {
+    REQUIRED
+        .iter()
+        .filter(|(_, program, args, _)| output(program, args).is_none())
+        .map(|(what, _, _, package)| (*what, *package))
+        .collect()
+}
+
+fn remedy(missing: &[(&str, &str)]) -> String {
+    let packages: Vec<_> = missing.iter().map(|(_, package)| *package).collect();
+    format!("sudo apt-get install -y {}", packages.join(" "))
+}
+
+/// Stops with one line where a needed tool is missing.
+pub fn require_toolchain() -> anyhow::Result<()> {
+    let missing = missing();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<_> = missing.iter().map(|(what, _)| *what).collect();
+    bail!(
+        "missing: {}; install with: {}",
+        names.join(", "),
+        remedy(&missing)
+    )
+}
+
+/// `cargo xtask doctor`: exit status 0 when a demo can run, 2 when something needed is missing.
+pub fn run() -> anyhow::Result<ExitCode> {
+    let missing = missing();
+    for (what, program, args, _) in REQUIRED {
+        match output(program, args) {
+            Some(found) => show("ok", what, found.lines().next().unwrap_or_default()),
+            None => show("MISSING", what, "needed to set up and build"),
+        }
+    }
+    match output(
+        "python3",
+        &["-c", "import sys; print('%d.%d' % sys.version_info[:2])"],
+    ) {
+        Some(version) if matches!(version.as_str(), "3.10" | "3.11" | "3.12" | "3.13") => {
+            show("ok", "Python", &version);
+        }
+        Some(version) => show(
+            "warn",
+            "Python",
+            &format!("{version}: Jazzy's wheels exist for 3.10 to 3.13 only"),
+        ),
+        None => show("MISSING", "Python", "needed to set up ROS and ONNX Runtime"),
+    }
+    match ros::state() {
+        Ok(state) => show("ok", "ROS 2 Jazzy", &state),
+        Err(error) => show("later", "ROS 2 Jazzy", &error.to_string()),
+    }
+    let model = cache::project().join("models/maze_yolov8.onnx");
+    show(
+        if model.exists() { "ok" } else { "MISSING" },
+        "detector network",
+        &format!(
+            "{}",
+            model
+                .strip_prefix(cache::project())
+                .unwrap_or(&model)
+                .display()
+        ),
+    );
+    match output("rerun", &["--version"]) {
+        Some(version) => show(
+            "ok",
+            "Rerun viewer",
+            version.lines().next().unwrap_or_default(),
+        ),
+        None => show(
+            "none",
+            "Rerun viewer",
+            "`--rerun` cannot open it; run.rrd is written all the same. pip install rerun-sdk==0.36.3",
+        ),
+    }
+    match output("nvidia-smi", &["--query-gpu=name", "--format=csv,noheader"]) {
+        Some(gpu) => show("ok", "GPU", &gpu),
+        None => show("none", "GPU", "the detector runs on the CPU"),
+    }
+    for tool in ["gz", "ros2"] {
+        match output("which", &[tool]) {
+            Some(path) => show("ok", tool, &path),
+            None => show(
+                "none",
+                tool,
+                "the embedded simulator and `turtlebot-maze run` need it not",
+            ),
+        }
+    }
+    show("info", "cache", &cache_size(&cache::folder()?));
+    if missing.is_empty() {
+        println!("\nEverything needed is there: cargo xtask demo");
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("\nInstall what is missing with:\n  {}", remedy(&missing));
+    Ok(ExitCode::from(2))
+}
+
+fn show(state: &str, what: &str, detail: &str) {
+    println!("{state:>8}  {what:<18} {detail}");
+}
+
+fn cache_size(folder: &Path) -> String {
+    let size = output("du", &["-sh", &folder.to_string_lossy()])
+        .and_then(|text| text.split_whitespace().next().map(str::to_owned))
+        .unwrap_or_else(|| "empty".into());
+    format!("{size} in {} (remove it to start afresh)", folder.display())
+}
