@@ -1,6 +1,8 @@
-"""Trains the network from nothing on a folder of frames, on a CPU, within a given time.
+"""Trains the network on a folder of frames, on a CPU, within a given time: from nothing, or on from
+an earlier checkpoint.
 
     python3 train.py --train FRAMES --val FRAMES --minutes 45 --out maze.pt
+    python3 train.py --train FRAMES --val FRAMES --minutes 40 --start maze.pt --learning-rate 1e-3 --out better.pt
 
 The learning rate follows the clock, so that a slower machine ends as soon with fewer rounds. The
 weights kept are a running mean of those visited; they are written every few minutes, so that
@@ -23,7 +25,7 @@ from torch import Tensor, nn
 
 import frames
 from evaluate import coco_metrics
-from export import save_checkpoint
+from export import load_checkpoint, save_checkpoint
 from loss import Targets, detection_loss
 from postprocess import detections
 from yolov8 import Exported, YoloV8
@@ -31,7 +33,7 @@ from yolov8 import Exported, YoloV8
 # Most of the time goes into small views of the objects, which cost a third of a whole picture.
 # The rest shows whole pictures. (share of the time until which it holds, width, height, batch)
 STAGES = ((0.55, 192, 192, 32), (1.0, 320, 256, 16))
-LEARNING_RATE, LAST_LEARNING_RATE = 2e-3, 2e-5
+LAST_LEARNING_RATE = 0.01  # as a part of the highest
 WARM_UP = 0.03
 WEIGHT_DECAY = 0.02
 EMA_STEPS = 400
@@ -69,11 +71,11 @@ def batch_of(
 
 
 def learning_rate(progress: float) -> float:
-    """Rises for `WARM_UP`, then falls as half a cosine. `progress` from 0 to 1."""
+    """As a part of the highest: rises for `WARM_UP`, then falls as half a cosine. `progress` from 0 to 1."""
     if progress < WARM_UP:
-        return LEARNING_RATE * progress / WARM_UP
+        return progress / WARM_UP
     fall = (progress - WARM_UP) / (1 - WARM_UP)
-    return LAST_LEARNING_RATE + (LEARNING_RATE - LAST_LEARNING_RATE) * (1 + math.cos(math.pi * fall)) / 2
+    return LAST_LEARNING_RATE + (1 - LAST_LEARNING_RATE) * (1 + math.cos(math.pi * fall)) / 2
 
 
 def optimizer_of(network: nn.Module) -> torch.optim.Optimizer:
@@ -83,7 +85,7 @@ def optimizer_of(network: nn.Module) -> torch.optim.Optimizer:
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": WEIGHT_DECAY},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=LEARNING_RATE, betas=(0.9, 0.98))
+    return torch.optim.AdamW(groups, betas=(0.9, 0.98))
 
 
 @torch.no_grad()
@@ -105,7 +107,12 @@ def train(options: argparse.Namespace) -> None:
     val = frames.load(options.val, options.size, options.val_frames)
     print(f"{len(data.images)} training frames, {len(val.images)} to measure by, classes {data.names}", flush=True)
 
-    network = YoloV8(len(data.names)).to(memory_format=torch.channels_last).train()
+    network = YoloV8(len(data.names))
+    if options.start:
+        network, names, _ = load_checkpoint(options.start)
+        if names != data.names:
+            raise SystemExit(f"{options.start}: its classes {names} are not those of the frames {data.names}")
+    network = network.to(memory_format=torch.channels_last).train()
     average = Average(network)
     optimizer = optimizer_of(network)
     start = time.monotonic()
@@ -121,7 +128,7 @@ def train(options: argparse.Namespace) -> None:
         chosen, left = left[:batch], left[batch:]
         images, targets = batch_of(data, chosen, width, height, rng)
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(progress)
+            group["lr"] = options.learning_rate * learning_rate(progress)
         sides, logits = network(images.to(memory_format=torch.channels_last))
         parts = detection_loss(sides, logits, targets, height, width)
         optimizer.zero_grad(set_to_none=True)
@@ -151,6 +158,8 @@ def main() -> None:
     parser.add_argument("--val", type=Path, required=True, help="folder of frames to measure by")
     parser.add_argument("--out", type=Path, required=True, help="checkpoint to write (.pt)")
     parser.add_argument("--minutes", type=float, default=45, help="time to train for (default: %(default)s)")
+    parser.add_argument("--start", type=Path, help="checkpoint to go on from (default: random weights)")
+    parser.add_argument("--learning-rate", type=float, default=2e-3, help="the highest (default: %(default)s)")
     parser.add_argument("--size", type=int, default=320, help="side of the square input, pixels")
     parser.add_argument("--seed", type=int, default=1, help="seed of weights and variations")
     parser.add_argument("--val-frames", type=int, default=200, help="measure by at most so many frames while training")
