@@ -1,3 +1,7 @@
-//! The velocity gate before the wheels, its watchdog and its guard
+//! The velocity gate before the wheels.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ros_node::run("estop", estop::gate_node::run)
+}

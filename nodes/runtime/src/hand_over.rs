@@ -71,10 +71,15 @@ const fn tool(name: &'static str, program: &'static str, about: &'static str) ->
     }
 }
 
-/// Becomes `program`; comes back only with an error.
-pub fn hand_over(programs: &Path, program: &str, args: &[OsString]) -> io::Error {
+/// Becomes `program`, with `env` added to the environment; comes back only with an error.
+pub fn hand_over(
+    programs: &Path,
+    program: &str,
+    args: &[OsString],
+    env: impl IntoIterator<Item = (&'static str, String)>,
+) -> io::Error {
     let path = programs.join(program);
-    let error = Command::new(&path).args(args).exec();
+    let error = Command::new(&path).args(args).envs(env).exec();
     io::Error::new(
         error.kind(),
         format!("cannot start {}: {error}", path.display()),

@@ -29,7 +29,7 @@ fn main() -> ExitCode {
 fn answer(request: Request, json: bool) -> Result<ExitCode> {
     let programs = programs()?;
     match request {
-        Request::HandOver(tool, args) => Err(hand_over(&programs, tool.program, &args).into()),
+        Request::HandOver(tool, args) => Err(hand_over(&programs, tool.program, &args, []).into()),
         Request::Stop(options) => {
             stop::stop(&options, &run_dir::base()?, &programs).map(|()| ExitCode::SUCCESS)
         }

@@ -26,7 +26,7 @@ pub struct RunOptions {
     /// Places to search (YAML, `name: [x, y, theta]`)
     #[arg(long, value_name = "FILE.yaml")]
     pub locations: Option<PathBuf>,
-    /// World with the objects' true places, for the report [default: the world]
+    /// Where the objects truly are (JSON of `turtlebot-maze sim generate`), for the report
     #[arg(long, value_name = "FILE")]
     pub ground_truth: Option<PathBuf>,
     /// Object class to search for

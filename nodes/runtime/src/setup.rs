@@ -1,6 +1,7 @@
 //! From the options to a run that can start: every file is there, the port and the domain are free, every command line
 //! is complete. Whatever is wrong is found here, before the first process starts.
 
+use std::collections::btree_map::Entry;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -240,17 +241,13 @@ fn option_values(
             existing(Path::new(default), what)?;
         }
     }
-    if let (Some(world), false) = (
-        values.get("world").cloned(),
-        values.contains_key("ground_truth"),
-    ) {
-        values.insert("ground_truth".into(), world);
-    }
     let words = [
         ("find", options.find.clone()),
         ("vlm_url", options.vlm_url.clone()),
         ("vlm_model", options.vlm_model.clone()),
         ("rerun", options.rerun.then(|| "true".to_string())),
+        // A physical robot moves only after somebody has deliberately freed it.
+        ("start_latched", (options.sim == Sim::None).then(|| "true".to_string())),
         ("speed", Some(options.speed.to_string())),
         ("seed", Some(options.seed.to_string())),
         ("base", Some(options.base.word().to_string())),
@@ -301,7 +298,9 @@ fn make_out_folder(options: &RunOptions) -> Result<PathBuf> {
     }
 }
 
+/// A maze from the seed, with its map, its locations and what to find, as far as no option names another.
 fn generate_maze(seed: u64, programs: &Path, out: &Path, values: &mut Values) -> Result<()> {
+    const TRUTH: &str = "ground_truth.json";
     let dir = out.join("maze");
     let output = std::process::Command::new(programs.join("sim"))
         .args(["generate", "--seed", &seed.to_string(), "--out"])
@@ -314,21 +313,23 @@ fn generate_maze(seed: u64, programs: &Path, out: &Path, values: &mut Values) ->
             String::from_utf8_lossy(&output.stderr).trim()
         );
     }
-    let files = [
-        ("world", "world.sdf"),
-        ("ground_truth", "world.sdf"),
-        ("map", "map.yaml"),
-        ("locations", "locations.yaml"),
-    ];
-    for (name, file) in files {
-        if name == "ground_truth" || !values.contains_key(name) {
-            values.insert(
-                name.into(),
-                text_of(&existing(&dir.join(file), "the generated maze")?)?,
-            );
-        }
+    for (name, file) in [("world", "world.sdf"), ("map", "map.yaml"), ("locations", "locations.yaml"), ("ground_truth", TRUTH)] {
+        let file = text_of(&existing(&dir.join(file), "the generated maze")?)?;
+        values.entry(name.into()).or_insert(file);
+    }
+    if let Entry::Vacant(find) = values.entry("find".into()) {
+        find.insert(generated_class(&dir.join(TRUTH))?);
     }
     Ok(())
+}
+
+/// What a generated maze wants found.
+fn generated_class(truth: &Path) -> Result<String> {
+    let text = std::fs::read_to_string(truth).with_context(|| format!("cannot read {}", truth.display()))?;
+    let truth_value: serde_json::Value =
+        serde_json::from_str(&text).with_context(|| format!("in {}", truth.display()))?;
+    let class = truth_value["find"].as_str();
+    class.map(String::from).with_context(|| format!("{} does not say what to find", truth.display()))
 }
 
 /// `20261123-222400`, UTC.

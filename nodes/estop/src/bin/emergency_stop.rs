@@ -1,0 +1,89 @@
+//! Latches or frees the emergency stop from a shell.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use futures::{FutureExt, StreamExt};
+use r2r::std_srvs::srv::Trigger;
+use r2r::turtlebot_maze_msgs::msg::EmergencyStopState;
+use ros_node::{RosNode, qos};
+
+/// How long the gate may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+const NO_ANSWER: u8 = 1;
+
+/// Latch the emergency stop, or free it: `emergency_stop latch`, `emergency_stop reset`
+#[derive(Debug, clap::Parser)]
+struct Flags {
+    /// What to do
+    #[arg(value_enum)]
+    order: Order,
+    /// Zenoh router by which a stop goes out too
+    #[arg(long, value_name = "ENDPOINT", default_value = "tcp/127.0.0.1:7447")]
+    zenoh: String,
+    /// Prefix of the robot's Zenoh keys
+    #[arg(long, value_name = "NAME", default_value = "")]
+    robot: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Order {
+    Latch,
+    Reset,
+}
+
+fn main() -> ExitCode {
+    ros_node::run("emergency_stop", run)
+}
+
+fn run(flags: Flags, mut ros: RosNode) -> Result<ExitCode> {
+    let Flags { order, zenoh, robot } = flags;
+    let service = match order {
+        Order::Latch => "/emergency_stop",
+        Order::Reset => "/emergency_stop/reset",
+    };
+    if order == Order::Latch {
+        // By both ways at once: either may be the one that works.
+        let key = wire::keys::of_robot(&robot, wire::keys::EMERGENCY_STOP);
+        std::thread::Builder::new().name("zenoh".into()).spawn(move || {
+            if let Err(error) = estop::remote_stop::put(&zenoh, &key, "emergency_stop latch") {
+                tracing::info!("not by Zenoh: {error:#}");
+            }
+        })?;
+    }
+    let client = ros.node.create_client::<Trigger::Service>(service, r2r::QosProfile::services_default())?;
+    let mut states = ros.node.subscribe::<EmergencyStopState>("/emergency_stop/state", qos::latched())?;
+    let available = r2r::Node::is_available(&client)?;
+    let mut call = Box::pin(async move {
+        available.await?;
+        client.request(&Trigger::Request::default())?.await
+    });
+    let mut verdict = None;
+    let deadline = Instant::now() + PATIENCE;
+    ros.spin_until(Duration::from_millis(10), |ros| {
+        while let Some(Some(state)) = states.next().now_or_never() {
+            if order == Order::Latch && u32::from(state.state) == EmergencyStopState::LATCHED as u32 {
+                verdict = Some((true, format!("latched by {}: {}", state.source, state.reason)));
+            }
+        }
+        if let Some(Ok(answer)) = (&mut call).now_or_never() {
+            verdict = Some((answer.success, answer.message));
+        }
+        verdict.is_some() || Instant::now() > deadline || ros.stop_requested()
+    });
+    match verdict {
+        Some((true, message)) => {
+            println!("{message}");
+            Ok(ExitCode::SUCCESS)
+        }
+        Some((false, message)) => {
+            eprintln!("emergency_stop: refused: {message}");
+            Ok(ExitCode::from(NO_ANSWER))
+        }
+        None => {
+            eprintln!("emergency_stop: no gate answers on {service}; is it in this ROS domain (ROS_DOMAIN_ID)?");
+            Ok(ExitCode::from(NO_ANSWER))
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! The line between the gate and its guard: a stream socket on which the gate shows that it lives. The guard answers once,
+//! with the identity of its publisher.
+
+use std::io::{self, Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use crate::Signal;
+use crate::publishers::Gid;
+
+/// How often the gate shows that it lives.
+pub const HEARTBEAT_PERIOD: Duration = Duration::from_millis(50);
+/// A gate that has not shown it for so long is dead.
+pub const LOST_AFTER: Duration = Duration::from_millis(300);
+
+const HEARTBEAT: u8 = b'.';
+/// The gate's last byte when it has ended in good order, with the base standing.
+const FAREWELL: u8 = b'Q';
+
+/// The gate's end of the line. The gate's own loop beats, so that a loop that hangs is a gate that is dead.
+#[derive(Debug)]
+pub struct Pulse {
+    path: PathBuf,
+    stream: Option<UnixStream>,
+    signals: Sender<Signal>,
+}
+
+impl Pulse {
+    /// Nothing is connected yet.
+    pub fn new(path: &Path, signals: Sender<Signal>) -> Self {
+        Self { path: path.to_path_buf(), stream: None, signals }
+    }
+
+    /// Whether a guard listens.
+    pub fn has_guard(&self) -> bool {
+        self.stream.is_some()
+    }
+
+    /// Shows that the gate lives; looks for a guard where there is none. Never waits.
+    pub fn beat(&mut self) {
+        self.write(HEARTBEAT);
+        if self.stream.is_none() {
+            self.stream = self.connect().ok();
+        }
+    }
+
+    /// The gate ends and the base stands.
+    pub fn farewell(mut self) {
+        self.write(FAREWELL);
+    }
+
+    fn write(&mut self, byte: u8) {
+        let Some(stream) = &mut self.stream else { return };
+        match stream.write(&[byte]) {
+            Ok(_) => {}
+            // The guard is slow, not gone: it has thousands of unread heartbeats.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => {
+                tracing::warn!("the guard is gone: {error}");
+                self.stream = None;
+            }
+        }
+    }
+
+    fn connect(&self) -> io::Result<UnixStream> {
+        let mut stream = UnixStream::connect(&self.path)?;
+        stream.write_all(&[HEARTBEAT])?;
+        let mut answers = stream.try_clone()?;
+        let signals = self.signals.clone();
+        std::thread::Builder::new().name("guard".into()).spawn(move || {
+            let mut gid = Gid::default();
+            // An end without an answer shows at the next heartbeat.
+            if answers.read_exact(&mut gid).is_ok() {
+                // The gate's loop is gone only when the gate ends.
+                let _ = signals.send(Signal::Guard(gid));
+            }
+        })?;
+        stream.set_nonblocking(true)?;
+        Ok(stream)
+    }
+}
+
+/// What the guard hears of its gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GateNews {
+    /// A gate has shown that it lives.
+    Arrived,
+    /// It has ended in good order.
+    Left,
+    /// It has died or hangs.
+    Lost,
+}
+
+/// The guard's end: listens at `path` on a thread of its own, and answers each gate with `gid` once that is known.
+pub fn listen(path: &Path, gid: Receiver<Gid>) -> io::Result<Receiver<GateNews>> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    let (sender, news) = bounded(16);
+    std::thread::Builder::new().name("gate".into()).spawn(move || {
+        // The only wait for the identity: it is known as soon as the guard's node is up.
+        let Ok(gid) = gid.recv() else { return };
+        while let Ok((stream, _)) = listener.accept() {
+            if !attend(stream, &gid, &sender) {
+                return;
+            }
+        }
+    })?;
+    Ok(news)
+}
+
+/// Listens to one gate until it has left or is lost; false when nobody wants to know any more.
+fn attend(mut stream: UnixStream, gid: &Gid, news: &Sender<GateNews>) -> bool {
+    // A gate that is gone already shows in the first read.
+    let _ = stream.write_all(gid);
+    let mut arrived = false;
+    let mut buffer = [0; 256];
+    let ending = loop {
+        if stream.set_read_timeout(Some(LOST_AFTER)).is_err() {
+            break GateNews::Lost;
+        }
+        match stream.read(&mut buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Ok(0) | Err(_) => break GateNews::Lost,
+            Ok(length) if buffer[..length].contains(&FAREWELL) => break GateNews::Left,
+            Ok(_) if arrived => {}
+            Ok(_) => {
+                arrived = true;
+                if news.send(GateNews::Arrived).is_err() {
+                    return false;
+                }
+            }
+        }
+    };
+    !arrived || news.send(ending).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    struct Line {
+        dir: tempfile::TempDir,
+        news: Receiver<GateNews>,
+    }
+
+    fn guard() -> Line {
+        let dir = tempfile::tempdir().unwrap();
+        let (sender, gid) = bounded(1);
+        sender.send([7; 16]).unwrap();
+        let news = listen(&dir.path().join("guard"), gid).unwrap();
+        Line { dir, news }
+    }
+
+    impl Line {
+        fn gate(&self) -> (Pulse, Receiver<Signal>) {
+            let (sender, signals) = bounded(4);
+            let mut pulse = Pulse::new(&self.dir.path().join("guard"), sender);
+            pulse.beat();
+            assert!(pulse.has_guard());
+            (pulse, signals)
+        }
+
+        fn next(&self) -> GateNews {
+            self.news.recv_timeout(PATIENCE).unwrap()
+        }
+    }
+
+    #[test]
+    fn the_guard_tells_its_identity_and_hears_a_farewell() {
+        let line = guard();
+        let (pulse, signals) = line.gate();
+        assert!(matches!(signals.recv_timeout(PATIENCE), Ok(Signal::Guard(gid)) if gid == [7; 16]));
+        assert_eq!(line.next(), GateNews::Arrived);
+        pulse.farewell();
+        assert_eq!(line.next(), GateNews::Left);
+    }
+
+    #[test]
+    fn a_gate_that_dies_or_hangs_is_lost_and_the_next_one_is_attended() {
+        let line = guard();
+        let (dies, _signals) = line.gate();
+        assert_eq!(line.next(), GateNews::Arrived);
+        drop(dies);
+        assert_eq!(line.next(), GateNews::Lost);
+        let (hangs, _signals) = line.gate();
+        assert_eq!(line.next(), GateNews::Arrived);
+        assert_eq!(line.next(), GateNews::Lost);
+        assert!(hangs.has_guard(), "it has not noticed");
+    }
+}
