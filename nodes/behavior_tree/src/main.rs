@@ -1,3 +1,9 @@
-//! A behaviour-tree engine for BehaviorTree.CPP v4 XML. No ROS
+//! The command line of the behaviour-tree engine.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    behavior_tree::cli::run(&behavior_tree::cli::Args::parse())
+}

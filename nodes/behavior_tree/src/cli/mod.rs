@@ -1,0 +1,37 @@
+//! The command line: `behavior_tree run FILE`, `check FILE…`, `nodes`.
+
+mod outcomes;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Everything went well and the answer is yes.
+const YES: u8 = 0;
+/// It went well, and the answer is no.
+const NO: u8 = 1;
+/// The input or the set-up is bad.
+const BAD_INPUT: u8 = 2;
+
+/// Behaviour trees in BehaviorTree.CPP's XML (version 4): run them, check them, list the nodes they can use.
+#[derive(Debug, Parser)]
+#[command(name = "behavior_tree", version, about)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a tree until it ends, and say how.
+    Run(run::RunArgs),
+}
+
+/// Does what was asked for, and gives the exit status: 0 yes, 1 no, 2 bad input.
+#[must_use]
+pub fn run(args: &Args) -> ExitCode {
+    match &args.command {
+        Command::Run(args) => run::run(args).into(),
+    }
+}

@@ -1,0 +1,138 @@
+//! `run`: a tree from beginning to end.
+
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value as Json, json};
+
+use super::{BAD_INPUT, NO, YES, outcomes};
+use crate::engine::Transition;
+use crate::registry::Factory;
+use crate::status::Status;
+use crate::tree::Tree;
+
+/// How much time passes after a tick that gave RUNNING.
+const TICK_PERIOD: Duration = Duration::from_millis(10);
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RunArgs {
+    /// The tree file (.xml).
+    file: PathBuf,
+    /// The tree to run, where it is not the main tree of the file.
+    #[arg(long, value_name = "ID")]
+    tree: Option<String>,
+    /// Give up after this many ticks.
+    #[arg(long, default_value_t = 2000, value_name = "N")]
+    max_ticks: u64,
+    /// Results for nodes, as JSON: {"GoToPose": ["RUNNING", "SUCCESS"]}, or BehaviorTree.CPP's substitution rules.
+    #[arg(long, value_name = "FILE.json")]
+    outcomes: Option<PathBuf>,
+    /// Print one JSON object and nothing else.
+    #[arg(long)]
+    json: bool,
+    /// Wait 10 ms after each tick that gave RUNNING, instead of only saying so to the tree.
+    #[arg(long)]
+    real_time: bool,
+}
+
+/// How a run ended.
+struct End {
+    result: &'static str,
+    error_kind: Option<&'static str>,
+    message: Option<String>,
+    ticks: u64,
+}
+
+pub(crate) fn run(args: &RunArgs) -> u8 {
+    let mut factory = Factory::new();
+    if let Some(path) = &args.outcomes
+        && let Err(error) = outcomes::read(&mut factory, path)
+    {
+        return report(args, &load_failed(format!("{error:#}")), None, &[]);
+    }
+    let mut tree = match factory.load_file_tree(&args.file, args.tree.as_deref()) {
+        Ok(tree) => tree,
+        Err(error) => return report(args, &load_failed(error.to_string()), None, &[]),
+    };
+    let (sender, receiver) = mpsc::channel();
+    // Nobody listens any more when the run is over, and then nothing is lost.
+    tree.observe(move |transition| sender.send(transition).unwrap_or_default());
+    let end = tick(args, &mut tree);
+    let transitions: Vec<Transition> = receiver.try_iter().collect();
+    report(args, &end, Some(&tree), &transitions)
+}
+
+const fn load_failed(message: String) -> End {
+    End { result: "ERROR", error_kind: Some("load"), message: Some(message), ticks: 0 }
+}
+
+fn tick(args: &RunArgs, tree: &mut Tree) -> End {
+    let start = Instant::now();
+    let mut now = Duration::ZERO;
+    for ticks in 1..=args.max_ticks {
+        match tree.tick_exactly_once(now) {
+            Ok(Status::Running) => {}
+            Ok(status) => return End { result: status.as_str(), error_kind: None, message: None, ticks },
+            Err(error) => {
+                let message = Some(error.to_string());
+                return End { result: "ERROR", error_kind: Some("runtime"), message, ticks };
+            }
+        }
+        if args.real_time {
+            std::thread::sleep(TICK_PERIOD);
+            now = start.elapsed();
+        } else {
+            now += TICK_PERIOD;
+        }
+    }
+    End { result: "RUNNING", error_kind: None, message: None, ticks: args.max_ticks }
+}
+
+fn report(args: &RunArgs, end: &End, tree: Option<&Tree>, transitions: &[Transition]) -> u8 {
+    let code = match end.result {
+        "SUCCESS" => YES,
+        "ERROR" => BAD_INPUT,
+        _ => NO,
+    };
+    if args.json {
+        println!("{}", as_json(end, tree, transitions));
+        return code;
+    }
+    let path = |uid| tree.and_then(|tree| tree.node(uid)).map(|node| node.path).unwrap_or_default();
+    for transition in transitions {
+        let seconds = transition.time.as_secs_f64();
+        println!("[{seconds:9.3} s] {:<40} {} -> {}", path(transition.uid), transition.from, transition.to);
+    }
+    println!("{} after {} ticks", end.result, end.ticks);
+    if let Some(failure) = tree.and_then(Tree::failure).filter(|_| end.result == "FAILURE") {
+        println!("{failure}");
+    }
+    if let Some(message) = &end.message {
+        eprintln!("error: {message}");
+    }
+    code
+}
+
+fn as_json(end: &End, tree: Option<&Tree>, transitions: &[Transition]) -> Json {
+    let nodes: Vec<_> = tree.into_iter().flat_map(Tree::nodes).collect();
+    let path = |uid: u32| nodes.get(uid as usize - 1).map_or("", |node| &node.path);
+    let transitions: Vec<Json> = transitions
+        .iter()
+        .map(|transition| json!([path(transition.uid), transition.from.as_str(), transition.to.as_str()]))
+        .collect();
+    let blackboard: Map<String, Json> = tree
+        .into_iter()
+        .flat_map(Tree::entries)
+        .map(|(key, value)| (key.to_owned(), value.to_json()))
+        .collect();
+    json!({
+        "result": end.result,
+        "error_kind": end.error_kind,
+        "error_message": end.message,
+        "ticks": end.ticks,
+        "nodes": nodes.iter().map(|node| json!([node.path, node.id, node.uid])).collect::<Vec<_>>(),
+        "transitions": transitions,
+        "blackboard": blackboard,
+    })
+}

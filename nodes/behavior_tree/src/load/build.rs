@@ -1,0 +1,492 @@
+//! Instantiates a tree and its sub-trees, in document order.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::names;
+use super::sources::{Finding, Place, Sources};
+use crate::blackboard::{BoardId, ROOT_BOARD};
+use crate::engine::{Conditions, Engine, Kind, NONE, Node};
+use crate::fault::Severity;
+use crate::number;
+use crate::ports::{Direction, Manifest, Port, PortSpec, Source};
+use crate::registry::{Factory, Maker, Substitute};
+use crate::script::compile::compile;
+use crate::status::{Category, Status};
+use crate::tree::{Context, Info, Tree};
+use crate::types::parse_bool;
+use crate::value::{ConvertError, Value};
+use crate::xml::{Attr, Document, Span};
+
+/// Levels over all sub-trees: each takes some stack in a tick.
+const MAX_TOTAL_DEPTH: u32 = 4096;
+
+pub(super) type Built<T> = Result<T, Finding>;
+
+/// An element that waits for its turn.
+struct Work {
+    place: Place,
+    parent: u32,
+    context: u32,
+    depth: u32,
+}
+
+/// The node that is being made.
+pub(super) struct Element<'a> {
+    pub document: &'a Document,
+    pub place: Place,
+    pub span: Span,
+    pub name: Arc<str>,
+    pub board: BoardId,
+    pub ports: Vec<Attr<'a>>,
+}
+
+impl Element<'_> {
+    pub(super) fn error(&self, span: Span, code: &'static str, message: String, remedy: &str) -> Finding {
+        let (severity, remedy) = (Severity::Error, remedy.to_owned());
+        Finding { document: self.place.document, span, severity, code, message, remedy }
+    }
+
+    pub(super) fn given(&self, port: &str) -> Option<&Attr<'_>> {
+        self.ports.iter().find(|attribute| attribute.name == port)
+    }
+}
+
+pub(super) struct Builder<'a> {
+    pub factory: &'a Factory,
+    pub sources: &'a Sources,
+    pub engine: Engine,
+    infos: Vec<Info>,
+    parents: Vec<u32>,
+    contexts: Vec<Context>,
+    instances: HashSet<Arc<str>>,
+}
+
+/// Makes the tree `id` of what was read.
+pub(crate) fn build(factory: &Factory, sources: &Sources, id: &Arc<str>) -> Built<Tree> {
+    let n_elements = sources.documents.iter().map(Document::len).sum();
+    let mut builder = Builder {
+        factory,
+        sources,
+        engine: Engine::new(Arc::clone(factory.enums()), n_elements),
+        infos: Vec::with_capacity(n_elements),
+        parents: Vec::with_capacity(n_elements),
+        contexts: Vec::new(),
+        instances: HashSet::new(),
+    };
+    let main = Place { document: 0, element: 0 };
+    let mut work = vec![builder.sub_tree(id, "", main, Span::default(), (NONE, NONE, 0), ROOT_BOARD)?];
+    while let Some(next) = work.pop() {
+        builder.element(&next, &mut work)?;
+    }
+    builder.connect();
+    Ok(Tree::new(builder.engine, builder.infos, builder.contexts, builder.parents))
+}
+
+impl<'a> Builder<'a> {
+    /// Starts the instance of a tree: its first element is the next work.
+    fn sub_tree(
+        &mut self,
+        id: &Arc<str>,
+        instance: &str,
+        from: Place,
+        span: Span,
+        (parent_context, parent, depth): (u32, u32, u32),
+        board: BoardId,
+    ) -> Built<Work> {
+        let error = |code, message: String, remedy: String| Finding {
+            document: from.document,
+            span,
+            severity: Severity::Error,
+            code,
+            message,
+            remedy,
+        };
+        let mut above = parent_context;
+        while above != NONE {
+            let context = &self.contexts[above as usize];
+            if context.tree == *id {
+                let message = format!("the tree '{id}' contains itself");
+                return Err(error("recursion", message, "loop with Repeat or KeepRunningUntilFailure instead".into()));
+            }
+            above = context.parent;
+        }
+        let Some(place) = self.sources.trees.get(id).copied() else {
+            let known = self.sources.trees.keys().map(AsRef::as_ref);
+            let remedy = match names::nearest(id, known) {
+                Some(near) => format!("was '{near}' meant?"),
+                None => "add it, or include the file that holds it".into(),
+            };
+            return Err(error("unknown-tree", format!("there is no tree '{id}'"), remedy));
+        };
+        let instance: Arc<str> = instance.into();
+        if !self.instances.insert(Arc::clone(&instance)) {
+            let message = format!("there are two sub-trees with the path '{instance}'");
+            return Err(error("sub-tree-name", message, "give them different names, or none".into()));
+        }
+        let document = &self.sources.documents[place.document];
+        let Some(element) = document.first_child(place.element) else {
+            return Err(error("children", format!("the tree '{id}' is empty"), "give it a node".into()));
+        };
+        let prefix = if instance.is_empty() { Arc::clone(&instance) } else { format!("{instance}/").into() };
+        let context = self.contexts.len() as u32;
+        self.contexts.push(Context { tree: Arc::clone(id), instance, prefix, board, parent: parent_context });
+        Ok(Work { place: Place { document: place.document, element }, parent, context, depth })
+    }
+
+    fn element(&mut self, work: &Work, queue: &mut Vec<Work>) -> Built<()> {
+        let document = &self.sources.documents[work.place.document];
+        let tag = document.name(work.place.element);
+        let explicit = Category::from_element(tag);
+        let id_attribute = document.attribute(work.place.element, "ID");
+        let mut element = Element {
+            document,
+            place: work.place,
+            span: document.name_span(work.place.element),
+            name: Arc::default(),
+            board: self.contexts[work.context as usize].board,
+            ports: Vec::new(),
+        };
+        if work.depth > MAX_TOTAL_DEPTH {
+            let message = format!("sub-trees nest more than {MAX_TOTAL_DEPTH} levels deep in all");
+            return Err(element.error(element.span, "depth", message, "flatten the tree"));
+        }
+        let id = match (explicit, id_attribute) {
+            (Some(_), Some(id)) => id,
+            (None, None) => tag,
+            (Some(_), None) => return Err(element.error(element.span, "id", format!("<{tag}> has no ID"), "add ID=\"…\"")),
+            (None, Some(_)) => {
+                let message = format!("<{tag}> has an ID, which only the forms <Action ID=\"…\"> and so on have");
+                return Err(element.error(element.span, "id", message, "leave ID out, or use name"));
+            }
+        };
+        let is_sub_tree = explicit == Some(Category::SubTree);
+        let registration = if is_sub_tree { None } else { self.factory.registration(id) };
+        let manifest = registration.map(|registration| Arc::clone(&registration.manifest));
+        let i = self.engine.nodes.len() as u32;
+        let own_name = document.attribute(work.place.element, "name");
+        element.name = match (own_name, &manifest) {
+            (Some(name), _) => {
+                if name.chars().any(|c| c.is_ascii_control() && !matches!(c, '\t' | '\n' | '\r')) {
+                    let message = "the name holds a control character".to_owned();
+                    return Err(element.error(element.span, "name", message, "leave it out"));
+                }
+                Arc::from(name)
+            }
+            (None, Some(manifest)) => Arc::clone(&manifest.id),
+            (None, None) => Arc::from(id),
+        };
+        let conditions = self.attributes(&mut element, manifest.as_deref())?;
+        let named_by_id = element.name.as_ref() == id;
+        let registered: Arc<str> = match &manifest {
+            Some(manifest) => Arc::clone(&manifest.id),
+            None if is_sub_tree => Arc::from("SubTree"),
+            None => return Err(element.error(element.span, "unknown-node", format!("there is no node '{id}'"), "register it")),
+        };
+        if let Some(manifest) = &manifest {
+            self.declare_entries(&element, manifest)?;
+        }
+        let category = manifest.as_ref().map_or(Category::SubTree, |manifest| manifest.category);
+        let info = Info { id: registered, category, place: work.place, context: work.context, named_by_id };
+        let kind = self.kind(&element, i, &info, manifest.as_deref())?;
+        let conditions = self.conditions(&element, &conditions)?;
+        self.engine.add(
+            Node { kind, first_child: 0, n_children: 0, conditions, index: 0, count: 0, started: false, finished: false },
+            Arc::clone(&element.name),
+        );
+        self.infos.push(info);
+        self.parents.push(work.parent);
+        match kind {
+            Kind::SubTree => queue.push(self.enter(&element, i, id, own_name, work)?),
+            _ if is_sub_tree => {}
+            _ => {
+                let first = queue.len();
+                queue.extend(document.children(work.place.element).map(|child| Work {
+                    place: Place { document: work.place.document, element: child },
+                    parent: i,
+                    context: work.context,
+                    depth: work.depth + 1,
+                }));
+                queue[first..].reverse();
+            }
+        }
+        Ok(())
+    }
+
+    /// Sorts the attributes into ports and conditions, and looks at the literals among the ports.
+    fn attributes(&self, element: &mut Element<'a>, manifest: Option<&Manifest>) -> Built<Vec<Attr<'a>>> {
+        let mut conditions = Vec::new();
+        for attribute in element.document.attributes(element.place.element) {
+            if attribute.name.starts_with('_') {
+                conditions.push(attribute);
+                continue;
+            }
+            if !names::is_port_name(attribute.name) {
+                continue;
+            }
+            if let Some(manifest) = manifest {
+                let Some(port) = manifest.port(attribute.name) else {
+                    let known = manifest.ports.iter().map(|port| port.name.as_ref());
+                    let remedy = match names::nearest(attribute.name, known) {
+                        Some(near) => format!("was '{near}' meant?"),
+                        None => "leave it out".to_owned(),
+                    };
+                    let message = format!("'{}' has no port '{}'", manifest.id, attribute.name);
+                    return Err(element.error(attribute.name_span, "unknown-port", message, &remedy));
+                };
+                check_literal(element, port, &attribute)?;
+            }
+            if element.given(attribute.name).is_none() {
+                element.ports.push(attribute);
+            }
+        }
+        Ok(conditions)
+    }
+
+    /// Entries that ports name exist from now on, with the port's type, and keep that type.
+    fn declare_entries(&mut self, element: &Element<'_>, manifest: &Manifest) -> Built<()> {
+        for port in &manifest.ports {
+            let Some(attribute) = element.given(&port.name) else { continue };
+            let Some(key) = names::remapped_key(&port.name, attribute.value) else { continue };
+            let binding = self.engine.blackboard.bind(element.board, key);
+            let result = match self.engine.blackboard.entry(binding.slot) {
+                Some(entry) => {
+                    let (old, new) = (entry.info, port.info);
+                    let differ = old.is_strong() && new.is_strong() && old != new;
+                    if differ && old != crate::types::Type::String {
+                        Err(ConvertError(format!("'{key}' is of type {} elsewhere", old.name())))
+                    } else {
+                        Ok(())
+                    }
+                }
+                None => self.engine.blackboard.declare(binding, port.info),
+            };
+            if let Err(error) = result {
+                let message = format!("port '{}' is of type {}, but {error}", port.name, port.info.name());
+                return Err(element.error(attribute.value_span, "type-conflict", message, "use two entries"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the ports of a node and gives the place of the first.
+    pub(super) fn add_ports(&mut self, element: &Element<'_>, manifest: &Manifest) -> u32 {
+        let first = self.engine.ports.len() as u32;
+        for spec in &manifest.ports {
+            let source = match (element.given(&spec.name), &spec.default) {
+                (Some(attribute), _) => self.source(element.board, spec, attribute.value),
+                (None, Some(default)) => self.source(element.board, spec, default),
+                (None, None) => Source::Missing,
+            };
+            self.engine.ports.push(Port { source, name: Arc::clone(&spec.name) });
+        }
+        first
+    }
+
+    fn source(&mut self, board: BoardId, spec: &PortSpec, text: &str) -> Source {
+        if let Some(key) = names::remapped_key(&spec.name, text) {
+            return Source::Entry(self.engine.blackboard.bind(board, key));
+        }
+        if spec.direction == Direction::Output || !spec.info.is_strong() {
+            return Source::Literal(Value::text(text));
+        }
+        match spec.info.parse(text) {
+            Ok(value) => Source::Literal(value),
+            Err(error) => Source::Bad(error),
+        }
+    }
+
+    fn conditions(&mut self, element: &Element<'_>, attributes: &[Attr<'_>]) -> Built<u32> {
+        let mut scripts = Conditions { pre: [NONE; 4], post: [NONE; 4] };
+        let mut any = false;
+        for attribute in attributes {
+            let pre = names::PRE_CONDITIONS.iter().position(|&name| name == attribute.name);
+            let post = names::POST_CONDITIONS.iter().position(|&name| name == attribute.name);
+            let slot = match (pre, post) {
+                (Some(at), _) => &mut scripts.pre[at],
+                (None, Some(at)) => &mut scripts.post[at],
+                (None, None) => continue,
+            };
+            if *slot == NONE {
+                *slot = self.script(element, attribute)?;
+                any = true;
+            }
+        }
+        if !any {
+            return Ok(NONE);
+        }
+        self.engine.conditions.push(scripts);
+        Ok((self.engine.conditions.len() - 1) as u32)
+    }
+
+    /// Compiles the script in an attribute.
+    fn script(&mut self, element: &Element<'_>, attribute: &Attr<'_>) -> Built<u32> {
+        let enums = Arc::clone(&self.engine.enums);
+        let engine = &mut self.engine;
+        match compile(attribute.value, element.board, &mut engine.blackboard, &enums, &mut engine.code) {
+            Ok(script) => {
+                engine.scripts.push(script);
+                Ok((engine.scripts.len() - 1) as u32)
+            }
+            Err(error) => Err(script_error(element, attribute, &error)),
+        }
+    }
+
+    /// The way into a sub-tree: its board, its remappings, its literals.
+    fn enter(&mut self, element: &Element<'_>, i: u32, id: &str, name: Option<&str>, work: &Work) -> Built<Work> {
+        let mut remapping: HashMap<Box<str>, Box<str>> = HashMap::new();
+        let mut literals: Vec<(&str, &str)> = Vec::new();
+        let mut autoremap = false;
+        for attribute in element.document.attributes(element.place.element) {
+            if attribute.name == "_autoremap" {
+                let Some(value) = parse_bool(attribute.value) else {
+                    let message = format!("_autoremap is true or false, not '{}'", attribute.value);
+                    return Err(element.error(attribute.value_span, "port-type", message, "write true or false"));
+                };
+                autoremap = value;
+            }
+        }
+        for attribute in &element.ports {
+            match attribute.value {
+                "{=}" => drop(remapping.insert(attribute.name.into(), attribute.name.into())),
+                value => match names::pointer(value) {
+                    Some(key) => drop(remapping.insert(attribute.name.into(), key.into())),
+                    None => literals.push((attribute.name, value)),
+                },
+            }
+        }
+        let model = self.sources.models.get(id).filter(|_| !autoremap);
+        for port in model.into_iter().flatten() {
+            let given = |key: &str| element.given(key).is_some();
+            if given(&port.name) {
+                continue;
+            }
+            let Some(default) = &port.default else {
+                let message = format!("the sub-tree '{id}' needs its port '{}'", port.name);
+                let remedy = format!("add {}=\"…\", or a default in the TreeNodesModel", port.name);
+                return Err(element.error(element.span, "missing-port", message, &remedy));
+            };
+            match names::pointer(default) {
+                Some(key) => drop(remapping.insert(port.name.as_ref().into(), key.into())),
+                None => literals.push((&port.name, default)),
+            }
+        }
+        let board = self.engine.blackboard.add_board(element.board, remapping, autoremap);
+        for (key, text) in literals {
+            self.engine.blackboard.add_literal(board, key, literal(text));
+        }
+        let above = &self.contexts[work.context as usize].prefix;
+        let instance = match name {
+            Some(name) => format!("{above}{name}"),
+            None => format!("{above}{id}::{}", i + 1),
+        };
+        self.sub_tree(&id.into(), &instance, element.place, element.span, (work.context, i, work.depth + 1), board)
+    }
+
+    fn kind(&mut self, element: &Element<'_>, i: u32, info: &Info, manifest: Option<&Manifest>) -> Built<Kind> {
+        let path = || info.path(&self.contexts, &element.name, i + 1);
+        if let Some(substitute) = self.factory.substitution(&element.name, &info.id, path) {
+            return match substitute {
+                Substitute::Test(config) => self.test(element, i, config),
+                Substitute::Node(id) => match self.factory.registration(id) {
+                    Some(registration) => self.make(element, i, &registration.manifest, &registration.maker),
+                    None => {
+                        let message = format!("'{}' is substituted by '{id}', which is no node", element.name);
+                        Err(element.error(element.span, "unknown-node", message, "name a registered node"))
+                    }
+                },
+            };
+        }
+        let Some(manifest) = manifest else { return Ok(Kind::SubTree) };
+        let registration = self.factory.registration(&manifest.id);
+        match registration.map(|registration| &registration.maker) {
+            Some(maker) => self.make(element, i, manifest, maker),
+            None => Err(element.error(element.span, "unknown-node", format!("there is no node '{}'", manifest.id), "")),
+        }
+    }
+
+    fn make(&mut self, element: &Element<'_>, i: u32, manifest: &Manifest, maker: &Maker) -> Built<Kind> {
+        match maker {
+            Maker::Builtin(builtin) => self.builtin(element, i, manifest, *builtin),
+            Maker::User(make) => Ok(self.user(element, manifest, make.as_ref())),
+            Maker::Model => {
+                let message = format!("'{}' is declared in a TreeNodesModel, but nothing is behind it", manifest.id);
+                Err(element.error(element.span, "no-outcome", message, "give it outcomes with --outcomes"))
+            }
+        }
+    }
+
+    /// Turns the parents into lists of children.
+    fn connect(&mut self) {
+        let engine = &mut self.engine;
+        for &parent in &self.parents {
+            if parent != NONE {
+                engine.nodes[parent as usize].n_children += 1;
+            }
+        }
+        let mut first = 0;
+        for node in &mut engine.nodes {
+            node.first_child = first;
+            first += node.n_children;
+        }
+        engine.children = vec![0; first as usize];
+        let mut filled = vec![0; engine.nodes.len()];
+        for (i, &parent) in self.parents.iter().enumerate() {
+            if parent != NONE {
+                let at = engine.nodes[parent as usize].first_child + filled[parent as usize];
+                engine.children[at as usize] = i as u32;
+                filled[parent as usize] += 1;
+            }
+        }
+        for node in &mut engine.nodes {
+            match node.kind {
+                Kind::Parallel { state, .. } | Kind::ParallelAll { state, .. } => {
+                    engine.parallels[state as usize].completed = vec![false; node.n_children as usize].into();
+                }
+                // What stands in for a node has no use for its children.
+                Kind::Test { .. } | Kind::User { .. } => node.n_children = 0,
+                _ => {}
+            }
+        }
+        engine.status = vec![Status::Idle; engine.nodes.len()];
+    }
+}
+
+pub(super) fn script_error(element: &Element<'_>, attribute: &Attr<'_>, error: &crate::script::SyntaxError) -> Finding {
+    let mut span = attribute.value_span;
+    if attribute.verbatim {
+        span.start = (span.start + error.offset as u32).min(span.end);
+        span.end = span.start + 1;
+    }
+    let message = format!("the script in '{}': {}", attribute.name, error.message);
+    element.error(span, "script", message, "correct the script")
+}
+
+/// A literal must convert to the port's type; a status word is looked at in a tick only.
+fn check_literal(element: &Element<'_>, port: &PortSpec, attribute: &Attr<'_>) -> Built<()> {
+    let text = attribute.value;
+    let is_pointer = text.len() >= 3 && text.starts_with('{') && text.ends_with('}');
+    if is_pointer || !port.info.has_converter() || !port.info.is_strong() {
+        return Ok(());
+    }
+    match port.info.parse(text) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let message = format!("port '{}': {error}", port.name);
+            let remedy = format!("write a value of type {}, or an entry as {{key}}", port.info.name());
+            Err(element.error(attribute.value_span, "port-type", message, &remedy))
+        }
+    }
+}
+
+/// A literal parameter of a sub-tree: wholly an integer, wholly a real, else text.
+fn literal(text: &str) -> Value {
+    use crate::value::IntType;
+    if !text.contains(['.', 'e', 'E'])
+        && let Some(value) = number::whole_int(text)
+    {
+        let int_type = if i32::try_from(value).is_ok() { IntType::I32 } else { IntType::I64 };
+        return Value::Int(value, int_type);
+    }
+    number::whole_real(text).map_or_else(|| Value::text(text), Value::Real)
+}

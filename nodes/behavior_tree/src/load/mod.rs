@@ -1,0 +1,10 @@
+//! From files to a tree that can be ticked.
+//!
+//! [`sources`] reads the files and what they include, [`verify`] looks at each document by itself, [`build`] instantiates
+//! the main tree and everything below it.
+
+pub(crate) mod build;
+mod kinds;
+pub(crate) mod names;
+pub(crate) mod sources;
+pub(crate) mod verify;

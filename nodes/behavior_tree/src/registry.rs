@@ -1,0 +1,265 @@
+//! The nodes that trees may use, and the way from a file to a tree.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::builtins::{self, Builtin};
+use crate::engine::TestConfig;
+use crate::fault::LoadError;
+use crate::load::build::build;
+use crate::load::names;
+use crate::load::sources::Sources;
+use crate::load::verify;
+use crate::ports::{Leaf, Manifest, Ports};
+use crate::script::compile::Enums;
+use crate::status::Category;
+use crate::tree::Tree;
+
+/// How a user's node is made.
+type Make = Arc<dyn Fn(&mut Ports) -> Box<dyn Leaf> + Send + Sync>;
+
+/// What stands behind an ID.
+#[derive(Clone)]
+pub(crate) enum Maker {
+    Builtin(Builtin),
+    User(Make),
+    /// Known from a `TreeNodesModel` only: it can be checked and drawn, and run with laid-down results.
+    Model,
+}
+
+#[derive(Clone)]
+pub(crate) struct Registration {
+    pub manifest: Arc<Manifest>,
+    pub maker: Maker,
+}
+
+/// What takes the place of a node in a test.
+#[derive(Clone, Debug)]
+pub enum Substitute {
+    /// Another registered node.
+    Node(String),
+    /// A leaf with laid-down results.
+    Test(Arc<TestConfig>),
+}
+
+/// A node cannot be registered.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RegisterError {
+    /// The ID is in use.
+    #[error("the ID '{0}' is registered already: choose another")]
+    Taken(String),
+    /// The ID or a port has a name that XML cannot hold.
+    #[error("'{0}' cannot name a node or port: use letters, digits and '_', with a letter first")]
+    BadName(String),
+    /// A port's default value is not of its type.
+    #[error("the default of port '{port}' of '{id}': {reason}")]
+    BadDefault {
+        /// The node.
+        id: String,
+        /// The port.
+        port: String,
+        /// Why it does not fit.
+        reason: String,
+    },
+    /// An enumerator has two values.
+    #[error("the enumerator '{name}' is {old} already and cannot be {new}")]
+    EnumChanged {
+        /// The enumerator.
+        name: String,
+        /// Its value.
+        old: i32,
+        /// The value it was to get.
+        new: i32,
+    },
+}
+
+/// Knows the nodes, and loads trees.
+#[derive(Clone)]
+pub struct Factory {
+    registrations: HashMap<Arc<str>, Registration>,
+    enums: Arc<Enums>,
+    substitutions: Vec<(String, Substitute)>,
+}
+
+impl Default for Factory {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Factory {
+    /// A factory that knows BehaviorTree.CPP's own nodes.
+    #[must_use]
+    pub fn new() -> Self {
+        let registrations = builtins::all()
+            .into_iter()
+            .map(|(builtin, manifest)| {
+                let registration = Registration { manifest: Arc::new(manifest), maker: Maker::Builtin(builtin) };
+                (Arc::clone(&registration.manifest.id), registration)
+            })
+            .collect();
+        Self { registrations, enums: Arc::default(), substitutions: Vec::new() }
+    }
+
+    /// Registers a leaf that does something. `make` declares its ports and makes one.
+    pub fn register_action<L: Leaf + 'static>(
+        &mut self,
+        id: &str,
+        make: impl Fn(&mut Ports) -> L + Send + Sync + 'static,
+    ) -> Result<(), RegisterError> {
+        self.register(id, Category::Action, Arc::new(move |ports| Box::new(make(ports))))
+    }
+
+    /// Registers a leaf that asks something.
+    pub fn register_condition<L: Leaf + 'static>(
+        &mut self,
+        id: &str,
+        make: impl Fn(&mut Ports) -> L + Send + Sync + 'static,
+    ) -> Result<(), RegisterError> {
+        self.register(id, Category::Condition, Arc::new(move |ports| Box::new(make(ports))))
+    }
+
+    fn register(&mut self, id: &str, category: Category, make: Make) -> Result<(), RegisterError> {
+        let mut ports = Ports::default();
+        drop(make(&mut ports));
+        for port in &ports.specs {
+            if !names::is_port_name(&port.name) {
+                return Err(RegisterError::BadName(port.name.to_string()));
+            }
+            if let Some(default) = &port.default
+                && names::remapped_key(&port.name, default).is_none()
+                && let Err(error) = port.info.parse(default)
+            {
+                let (id, port) = (id.to_owned(), port.name.to_string());
+                return Err(RegisterError::BadDefault { id, port, reason: error.0 });
+            }
+        }
+        self.add(Manifest { id: id.into(), category, ports: ports.specs }, Maker::User(make))
+    }
+
+    pub(crate) fn add(&mut self, manifest: Manifest, maker: Maker) -> Result<(), RegisterError> {
+        if manifest.id.is_empty() || names::forbidden_character(&manifest.id).is_some() {
+            return Err(RegisterError::BadName(manifest.id.to_string()));
+        }
+        if self.registrations.contains_key(&manifest.id) {
+            return Err(RegisterError::Taken(manifest.id.to_string()));
+        }
+        let id = Arc::clone(&manifest.id);
+        self.registrations.insert(id, Registration { manifest: Arc::new(manifest), maker });
+        Ok(())
+    }
+
+    /// Gives scripts and `Switch` cases a name for a number.
+    pub fn register_enum(&mut self, name: &str, value: i32) -> Result<(), RegisterError> {
+        let enums = Arc::make_mut(&mut self.enums);
+        let old = *enums.entry(name.into()).or_insert(value);
+        if old == value {
+            return Ok(());
+        }
+        Err(RegisterError::EnumChanged { name: name.to_owned(), old, new: value })
+    }
+
+    /// Puts something in the place of every node whose name, ID or path is `filter`; `*` stands for any letters.
+    /// The first filter that fits a node counts.
+    pub fn substitute(&mut self, filter: &str, substitute: Substitute) {
+        self.substitutions.push((filter.to_owned(), substitute));
+    }
+
+    /// What is known of a node.
+    #[must_use]
+    pub fn manifest(&self, id: &str) -> Option<&Arc<Manifest>> {
+        self.registrations.get(id).map(|registration| &registration.manifest)
+    }
+
+    /// The IDs of all nodes, in no order.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.registrations.keys().map(AsRef::as_ref)
+    }
+
+    pub(crate) fn registration(&self, id: &str) -> Option<&Registration> {
+        self.registrations.get(id)
+    }
+
+    pub(crate) const fn enums(&self) -> &Arc<Enums> {
+        &self.enums
+    }
+
+    pub(crate) fn substitution(&self, name: &str, id: &str, path: impl FnOnce() -> String) -> Option<&Substitute> {
+        if self.substitutions.is_empty() {
+            return None;
+        }
+        let path = path();
+        self.substitutions
+            .iter()
+            .find(|(filter, _)| filter == name || filter == id || matches_wildcard(&path, filter))
+            .map(|(_, substitute)| substitute)
+    }
+
+    /// Loads the main tree of a file.
+    pub fn load_file(&self, path: impl AsRef<Path>) -> Result<Tree, LoadError> {
+        self.load_file_tree(path, None)
+    }
+
+    /// Loads a tree of a file, by its ID.
+    pub fn load_file_tree(&self, path: impl AsRef<Path>, tree: Option<&str>) -> Result<Tree, LoadError> {
+        let mut sources = Sources::default();
+        let main = sources.read_file(path.as_ref(), None);
+        self.load(sources, main, tree)
+    }
+
+    /// Loads the main tree of a text. Includes are looked for in the working directory.
+    pub fn load_text(&self, text: &str) -> Result<Tree, LoadError> {
+        let mut sources = Sources::default();
+        let main = sources.read_text("<text>", text, Path::new(""));
+        self.load(sources, main, None)
+    }
+
+    fn load(&self, mut sources: Sources, main: Option<usize>, tree: Option<&str>) -> Result<Tree, LoadError> {
+        for document in 0..sources.documents.len() {
+            verify::trees(&mut sources, document, self);
+        }
+        sources.first_error()?;
+        let main = main.unwrap_or_default();
+        let id = tree.map(Arc::from).or_else(|| sources.main_tree(main));
+        sources.first_error()?;
+        build(self, &sources, &id.unwrap_or_default()).map_err(|finding| LoadError(sources.fault(&finding)))
+    }
+}
+
+/// Whether `text` is `pattern`, in which each `*` stands for any letters and `?` for one.
+fn matches_wildcard(text: &str, pattern: &str) -> bool {
+    let (text, pattern): (Vec<char>, Vec<char>) = (text.chars().collect(), pattern.chars().collect());
+    let (mut t, mut p) = (0, 0);
+    let mut retry = None;
+    while t < text.len() {
+        if p < pattern.len() && pattern[p] == '*' {
+            retry = Some((p, t));
+            p += 1;
+        } else if p < pattern.len() && (pattern[p] == '?' || pattern[p] == text[t]) {
+            p += 1;
+            t += 1;
+        } else if let Some((star, from)) = retry {
+            retry = Some((star, from + 1));
+            p = star + 1;
+            t = from + 1;
+        } else {
+            return false;
+        }
+    }
+    pattern[p..].iter().all(|&character| character == '*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches_wildcard;
+
+    #[test]
+    fn wildcards_stand_for_any_letters() {
+        assert!(matches_wildcard("main/go_to", "*/go*"));
+        assert!(matches_wildcard("abc", "*"));
+        assert!(matches_wildcard("abc", "a?c"));
+        assert!(!matches_wildcard("abc", "ab"));
+        assert!(matches_wildcard("aXbXc", "*X?"));
+    }
+}
