@@ -1,1 +1,23 @@
-//! YOLOv8 on ONNX Runtime: Zenoh frames in, Zenoh detections out. No ROS
+//! YOLO detection on ONNX Runtime: Zenoh frames in, Zenoh detections out; also on photos. No ROS.
+//!
+//! A frame's way: [`pieces`] reads Zenoh's slices in place, [`rows`] gives the picture's rows whatever its
+//! [`encoding`], [`preprocess`] writes them into the input tensor (where [`letterbox`] says, with the loops of
+//! [`kernels`]), [`model`] runs the network, [`boxes`] reads its output. [`pipeline`] is all of that in one;
+//! [`mod@serve`] puts Zenoh around it.
+
+mod annotate;
+pub mod boxes;
+pub mod cli;
+pub mod encoding;
+pub mod kernels;
+pub mod letterbox;
+pub mod metadata;
+pub mod model;
+pub mod model_file;
+pub mod onnx_runtime;
+pub mod photo;
+pub mod pieces;
+pub mod pipeline;
+pub mod preprocess;
+pub mod rows;
+pub mod serve;

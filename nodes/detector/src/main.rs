@@ -1,3 +1,7 @@
-//! YOLOv8 on ONNX Runtime: Zenoh frames in, Zenoh detections out. No ROS
+//! The program: see `detector --help`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    detector::cli::main()
+}

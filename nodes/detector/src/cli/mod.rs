@@ -1,0 +1,216 @@
+//! The command line.
+
+mod image;
+
+pub use image::Seen;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+use serde_json::json;
+use tracing_subscriber::EnvFilter;
+
+use crate::boxes::Thresholds;
+use crate::model::{Head, Model, ModelOptions, Precision};
+use crate::model_file;
+use crate::serve::{Ended, ServeOptions};
+
+/// Bad input or set-up.
+const EXIT_BAD_INPUT: u8 = 2;
+/// Ended by Ctrl-C.
+const EXIT_INTERRUPTED: u8 = 130;
+
+/// YOLO detection on ONNX Runtime: camera frames from Zenoh, or photos.
+#[derive(Debug, Parser)]
+#[command(name = "detector", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Write log lines as JSON.
+    #[arg(long, global = true)]
+    log_json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Answer camera frames from Zenoh with detections, until stopped.
+    Serve(Serve),
+    /// Print what photos show.
+    Image(image::Image),
+    /// Print what a model file is.
+    Info(Info),
+}
+
+/// What counts as a detection.
+#[derive(Debug, Args)]
+struct Limits {
+    /// Least confidence, 0 to 1.
+    #[arg(long, default_value_t = Thresholds::default().confidence, value_parser = fraction)]
+    conf: f32,
+    /// Boxes of one class that overlap more than this (intersection over union, 0 to 1) are one object.
+    #[arg(long, default_value_t = Thresholds::default().iou, value_parser = fraction)]
+    iou: f32,
+}
+
+impl Limits {
+    fn thresholds(&self) -> Thresholds {
+        Thresholds {
+            confidence: self.conf,
+            iou: self.iou,
+        }
+    }
+}
+
+/// The network.
+#[derive(Debug, Args)]
+struct ModelArgs {
+    /// YOLO detection model, ONNX; the project's own when absent.
+    #[arg(long)]
+    model: Option<PathBuf>,
+    /// Threads for inference; 0: as many as there are cores.
+    #[arg(long, default_value_t = 0)]
+    threads: usize,
+}
+
+impl ModelArgs {
+    fn path(&self) -> Result<PathBuf> {
+        Ok(self.model.clone().map_or_else(model_file::own_model, Ok)?)
+    }
+
+    fn options(&self) -> ModelOptions {
+        ModelOptions {
+            threads: self.threads,
+            ..ModelOptions::default()
+        }
+    }
+
+    fn load(&self) -> Result<Model> {
+        Ok(Model::load(&self.path()?, &self.options())?)
+    }
+}
+
+#[derive(Debug, Args)]
+struct Serve {
+    /// Endpoint of the Zenoh router.
+    #[arg(long, default_value = "tcp/127.0.0.1:7447")]
+    zenoh: String,
+    /// Zenoh keys of the cameras. A robot's prefix may be a wildcard: each robot is answered under its own prefix.
+    /// Keys that end in /compressed hold CompressedImage, others Image.
+    #[arg(long, default_values_t = [wire::keys::COLOR_IMAGE.to_owned()])]
+    keys: Vec<String>,
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    limits: Limits,
+    /// Name of this run in the answers; host name and start time when absent.
+    #[arg(long)]
+    run_id: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct Info {
+    /// The model file.
+    model: PathBuf,
+    /// Print one JSON document.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Parses the command line, does what it says, and gives the exit status.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_log(cli.log_json);
+    let json = match &cli.command {
+        Command::Serve(_) => false,
+        Command::Image(args) => args.json,
+        Command::Info(args) => args.json,
+    };
+    let result = match cli.command {
+        Command::Serve(args) => serve(args),
+        Command::Image(args) => image::run(&args),
+        Command::Info(args) => info(&args),
+    };
+    result.unwrap_or_else(|error| {
+        if json {
+            println!("{}", json!({"error": format!("{error:#}")}));
+        } else {
+            eprintln!("error: {error:#}");
+        }
+        ExitCode::from(EXIT_BAD_INPUT)
+    })
+}
+
+fn serve(args: Serve) -> Result<ExitCode> {
+    let ended = crate::serve::serve(ServeOptions {
+        zenoh: args.zenoh,
+        keys: args.keys,
+        model: args.model.path()?,
+        model_options: args.model.options(),
+        limits: args.limits.thresholds(),
+        run_id: args.run_id,
+    })?;
+    Ok(match ended {
+        Ended::Terminated => ExitCode::SUCCESS,
+        Ended::Interrupted => ExitCode::from(EXIT_INTERRUPTED),
+    })
+}
+
+fn info(args: &Info) -> Result<ExitCode> {
+    let model = Model::load(&args.model, &ModelOptions::default())?;
+    let info = model.info();
+    let precision = match info.precision {
+        Precision::F32 => "float32",
+        Precision::F16 => "float16",
+    };
+    let head = match info.head {
+        Head::Raw { anchors } => format!(
+            "[batch, {}, {anchors}]: raw YOLOv8",
+            4 + info.class_names.len()
+        ),
+        Head::Boxes => "[batch, boxes, 6]: suppression built in".to_owned(),
+    };
+    let [width, height] = info.input_size;
+    if args.json {
+        let document = json!({
+            "name": info.id.name, "sha256": info.id.sha256, "input": {"width": width, "height": height},
+            "batch": info.fixed_batch, "precision": precision, "head": head, "names": info.class_names,
+        });
+        println!("{document}");
+    } else {
+        let batch = info
+            .fixed_batch
+            .map_or("free".to_owned(), |batch| batch.to_string());
+        println!(
+            "{}\nsha256     {}\ninput      {width}x{height}, batch {batch}, {precision}",
+            info.id.name, info.id.sha256
+        );
+        println!(
+            "output     {head}\nclasses    {}: {}",
+            info.class_names.len(),
+            info.class_names.join(", ")
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn start_log(json: bool) {
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new("info,zenoh=warn,ort=warn"));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    if json { log.json().init() } else { log.init() }
+}
+
+fn fraction(text: &str) -> Result<f32, String> {
+    let number: f32 = text
+        .parse()
+        .map_err(|_| "expected a number from 0 to 1".to_owned())?;
+    if (0.0..=1.0).contains(&number) {
+        Ok(number)
+    } else {
+        Err("expected a number from 0 to 1".to_owned())
+    }
+}

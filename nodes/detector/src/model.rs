@@ -1,0 +1,513 @@
+//! A YOLO detection network on ONNX Runtime: what the file is, its tensors, and running it.
+//!
+//! Tensors are allocated and bound once, when the model is loaded; a run allocates nothing here.
+
+use std::path::{Path, PathBuf};
+
+use half::f16;
+use half::slice::HalfFloatSliceExt;
+use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
+use ort::session::{IoBinding, Session};
+use ort::value::{Tensor, TensorElementType, ValueType};
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+use wire::ModelId;
+
+use crate::letterbox::Letterbox;
+use crate::metadata;
+use crate::onnx_runtime::{self, RuntimeError};
+
+/// Side of the input when neither the graph nor the metadata says, pixels.
+const DEFAULT_SIDE: usize = 640;
+
+/// Why a file cannot be used as a model.
+#[derive(Debug, Error)]
+pub enum ModelError {
+    /// There is no ONNX Runtime.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    /// The file cannot be read.
+    #[error("cannot read model {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// ONNX Runtime refuses the file.
+    #[error("{path} is no ONNX model that ONNX Runtime can load: {reason}")]
+    Load {
+        /// The file.
+        path: PathBuf,
+        /// What ONNX Runtime said.
+        reason: String,
+    },
+    /// The file is a model of another kind.
+    #[error("{path} is not a YOLO detection model: expected {expected}, found {found}")]
+    Kind {
+        /// The file.
+        path: PathBuf,
+        /// What was expected.
+        expected: String,
+        /// What was found.
+        found: String,
+    },
+}
+
+/// How a model is run.
+#[derive(Debug, Clone)]
+pub struct ModelOptions {
+    /// Threads for one run; 0: as many as there are cores.
+    pub threads: usize,
+    /// Most frames for one run, where the model's batch axis is free.
+    pub max_batch: usize,
+}
+
+impl Default for ModelOptions {
+    fn default() -> Self {
+        Self {
+            threads: 0,
+            max_batch: 1,
+        }
+    }
+}
+
+/// What the numbers of the output mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Head {
+    /// `[batch, 4 + classes, anchors]`: YOLOv8's and YOLO11's; boxes still overlap.
+    Raw {
+        /// Columns.
+        anchors: usize,
+    },
+    /// `[batch, boxes, 6]`: an export with suppression built in, or the end-to-end head of YOLOv10 and YOLO26.
+    Boxes,
+}
+
+/// Type of the input's and output's numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precision {
+    /// 32-bit floats; also what quantised models take and give.
+    F32,
+    /// 16-bit floats.
+    F16,
+}
+
+/// What is known of a model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelInfo {
+    /// Name and hash of the file.
+    pub id: ModelId,
+    /// Class names by index.
+    pub class_names: Vec<String>,
+    /// Width and height of the input, pixels.
+    pub input_size: [usize; 2],
+    /// Frames for one run: `Some` when the graph fixes it.
+    pub fixed_batch: Option<usize>,
+    /// Of input and output.
+    pub precision: Precision,
+    /// Layout of the output.
+    pub head: Head,
+    /// What computes.
+    pub provider: String,
+}
+
+/// A loaded network.
+pub struct Model {
+    info: ModelInfo,
+    session: Session,
+    input_name: String,
+    output_name: String,
+    /// By rising batch size.
+    lanes: Vec<Lane>,
+}
+
+/// The tensors for one batch size.
+struct Lane {
+    batch: usize,
+    binding: IoBinding,
+    input: Input,
+    output: Output,
+    /// For each place in the batch: the letterbox whose grey margin is in the tensor already.
+    padded_for: Vec<Option<Letterbox>>,
+}
+
+enum Input {
+    F32(Tensor<f32>),
+    F16(Tensor<f16>),
+}
+
+enum Output {
+    F32(Tensor<f32>),
+    /// And the numbers as 32-bit floats.
+    F16(Tensor<f16>, Vec<f32>),
+    /// Of a size that may change from run to run: the numbers of the last run, and how many each frame has.
+    Any(Vec<f32>, usize),
+}
+
+/// The part of the input tensor that belongs to one frame: red, green and blue plane.
+pub enum FrameInput<'a> {
+    /// Of a model with 32-bit input.
+    F32(&'a mut [f32]),
+    /// Of a model with 16-bit input.
+    F16(&'a mut [f16]),
+}
+
+impl Model {
+    /// Loads `path` and runs it once, so that the first frame finds everything warm.
+    ///
+    /// # Errors
+    /// When ONNX Runtime is missing, or the file is no YOLO detection model; the message says what was found.
+    pub fn load(path: &Path, options: &ModelOptions) -> Result<Self, ModelError> {
+        let bytes = std::fs::read(path).map_err(|source| ModelError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let sha256 = Sha256::digest(&bytes)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        drop(bytes);
+        let session = open(path, options).map_err(|error| match error {
+            OpenError::Runtime(error) => ModelError::Runtime(error),
+            OpenError::Ort(error) => ModelError::Load {
+                path: path.to_owned(),
+                reason: error.to_string(),
+            },
+        })?;
+        Self::from_session(session, ModelId { name, sha256 }, path, options)
+    }
+
+    fn from_session(
+        session: Session,
+        id: ModelId,
+        path: &Path,
+        options: &ModelOptions,
+    ) -> Result<Self, ModelError> {
+        let kind = |expected: &str, found: String| ModelError::Kind {
+            path: path.to_owned(),
+            expected: expected.to_owned(),
+            found,
+        };
+        let load = |error: ort::Error| ModelError::Load {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        };
+        let metadata = session.metadata().map_err(load)?;
+        let entry = |key: &str| metadata.custom(key);
+        if let Some(task) = entry("task").filter(|task| task != "detect") {
+            return Err(kind(
+                "a model for the task \"detect\"",
+                format!("one for {task:?}"),
+            ));
+        }
+        let ([input], [output]) = (session.inputs(), session.outputs()) else {
+            let found = format!("{} and {}", session.inputs().len(), session.outputs().len());
+            return Err(kind("one input and one output", found));
+        };
+        let expected_input =
+            "an input of 3-channel pictures, float32 or float16 [batch, 3, height, width]";
+        let (precision, shape) = match input.dtype() {
+            ValueType::Tensor {
+                ty: TensorElementType::Float32,
+                shape,
+                ..
+            } => (Precision::F32, shape),
+            ValueType::Tensor {
+                ty: TensorElementType::Float16,
+                shape,
+                ..
+            } => (Precision::F16, shape),
+            other => return Err(kind(expected_input, other.to_string())),
+        };
+        let &[batch, 3, height, width] = &shape[..] else {
+            return Err(kind(expected_input, input.dtype().to_string()));
+        };
+        let fixed = |dimension: i64| usize::try_from(dimension).ok().filter(|n| *n > 0);
+        let said = metadata::integers(&entry("imgsz").unwrap_or_default());
+        let said_height = said.first().copied().unwrap_or(DEFAULT_SIDE);
+        let said_width = said.get(1).copied().unwrap_or(said_height);
+        let input_size = [
+            fixed(width).unwrap_or(said_width),
+            fixed(height).unwrap_or(said_height),
+        ];
+        let names = entry("names").and_then(|literal| metadata::class_names(&literal));
+        let (input_name, output_name) = (input.name().to_owned(), output.name().to_owned());
+        drop(metadata);
+
+        let mut model = Self {
+            info: ModelInfo {
+                id,
+                class_names: names.clone().unwrap_or_default(),
+                input_size,
+                fixed_batch: fixed(batch),
+                precision,
+                head: Head::Boxes,
+                provider: "CPU".to_owned(),
+            },
+            session,
+            input_name,
+            output_name,
+            lanes: Vec::new(),
+        };
+        let batches: Vec<usize> = match model.info.fixed_batch {
+            Some(batch) => vec![batch],
+            None => (0..)
+                .map(|n| 1 << n)
+                .take_while(|batch| *batch <= options.max_batch.max(1))
+                .collect(),
+        };
+        for batch in batches {
+            let (lane, shape) = model.make_lane(batch).map_err(load)?;
+            let (head, classes) = head_of(&shape, batch, names.as_ref().map(Vec::len))
+                .map_err(|expected| kind(&expected, format!("an output of shape {shape:?}")))?;
+            model.info.head = head;
+            if model.info.class_names.is_empty() {
+                model.info.class_names =
+                    (0..classes).map(|class| format!("class_{class}")).collect();
+            }
+            model.lanes.push(lane);
+        }
+        Ok(model)
+    }
+
+    /// What is known of this model.
+    pub fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    /// Most frames for one run.
+    pub fn max_batch(&self) -> usize {
+        self.lanes.last().map_or(1, |lane| lane.batch)
+    }
+
+    /// Where frame `index` of a run of `frames` goes, and whether the grey around `letterbox` has to be written too.
+    pub fn input(
+        &mut self,
+        frames: usize,
+        index: usize,
+        letterbox: &Letterbox,
+    ) -> (FrameInput<'_>, bool) {
+        let [width, height] = self.info.input_size;
+        let frame_len = 3 * width * height;
+        let lane = self.lane(frames);
+        let pad = lane.padded_for[index]
+            .replace(*letterbox)
+            .is_none_or(|before| {
+                (before.scaled, before.offset) != (letterbox.scaled, letterbox.offset)
+            });
+        let range = index * frame_len..(index + 1) * frame_len;
+        let input = match &mut lane.input {
+            Input::F32(tensor) => FrameInput::F32(&mut tensor.extract_tensor_mut().1[range]),
+            Input::F16(tensor) => FrameInput::F16(&mut tensor.extract_tensor_mut().1[range]),
+        };
+        (input, pad)
+    }
+
+    /// Runs the network over the `frames` frames that were written last.
+    ///
+    /// # Errors
+    /// What ONNX Runtime says.
+    pub fn run(&mut self, frames: usize) -> Result<(), ort::Error> {
+        let index = self.lane_index(frames);
+        let lane = &mut self.lanes[index];
+        let outputs = self.session.run_binding(&lane.binding)?;
+        match &mut lane.output {
+            Output::F32(_) => {}
+            Output::F16(tensor, numbers) => tensor.extract_tensor().1.convert_to_f32_slice(numbers),
+            Output::Any(numbers, frame_len) => {
+                let output = &outputs[0];
+                numbers.clear();
+                match self.info.precision {
+                    Precision::F32 => {
+                        numbers.extend_from_slice(output.try_extract_tensor::<f32>()?.1)
+                    }
+                    Precision::F16 => {
+                        let halves = output.try_extract_tensor::<f16>()?.1;
+                        numbers.resize(halves.len(), 0.0);
+                        halves.convert_to_f32_slice(numbers);
+                    }
+                }
+                *frame_len = numbers.len() / lane.batch;
+            }
+        }
+        Ok(())
+    }
+
+    /// The network's output for frame `index` of the last run of `frames`.
+    pub fn output(&self, frames: usize, index: usize) -> &[f32] {
+        let lane = &self.lanes[self.lane_index(frames)];
+        let (numbers, frame_len) = match &lane.output {
+            Output::F32(tensor) => {
+                let numbers = tensor.extract_tensor().1;
+                (numbers, numbers.len() / lane.batch)
+            }
+            Output::F16(_, numbers) => (&numbers[..], numbers.len() / lane.batch),
+            Output::Any(numbers, frame_len) => (&numbers[..], *frame_len),
+        };
+        &numbers[index * frame_len..(index + 1) * frame_len]
+    }
+
+    fn lane(&mut self, frames: usize) -> &mut Lane {
+        let index = self.lane_index(frames);
+        &mut self.lanes[index]
+    }
+
+    /// The smallest lane that holds `frames`; there is always one, for callers stay within [`Model::max_batch`].
+    fn lane_index(&self, frames: usize) -> usize {
+        self.lanes
+            .iter()
+            .position(|lane| lane.batch >= frames)
+            .unwrap_or(self.lanes.len() - 1)
+    }
+
+    /// Tensors for `batch` frames, and the output's shape as a run over them shows it.
+    fn make_lane(&mut self, batch: usize) -> ort::Result<(Lane, Vec<usize>)> {
+        let [width, height] = self.info.input_size;
+        let allocator = self.session.allocator();
+        let input_shape = [batch, 3, height, width];
+        let mut binding = self.session.create_binding()?;
+        let input = match self.info.precision {
+            Precision::F32 => Input::F32(Tensor::new(allocator, input_shape)?),
+            Precision::F16 => Input::F16(Tensor::new(allocator, input_shape)?),
+        };
+        match &input {
+            Input::F32(tensor) => binding.bind_input(&self.input_name, tensor)?,
+            Input::F16(tensor) => binding.bind_input(&self.input_name, tensor)?,
+        }
+        let cpu = MemoryInfo::new(
+            AllocationDevice::CPU,
+            0,
+            AllocatorType::Device,
+            MemoryType::CPUOutput,
+        )?;
+        binding.bind_output_to_device(&self.output_name, &cpu)?;
+        let outputs = self.session.run_binding(&binding)?;
+        let shape: Vec<usize> = outputs[0]
+            .shape()
+            .iter()
+            .map(|n| usize::try_from(*n).unwrap_or_default())
+            .collect();
+        drop(outputs);
+        let output = if shape.get(2) == Some(&6) {
+            Output::Any(Vec::new(), 0)
+        } else {
+            let allocator = self.session.allocator();
+            match self.info.precision {
+                Precision::F32 => {
+                    let mut tensor = Tensor::<f32>::new(allocator, shape.clone())?;
+                    binding.bind_output(&self.output_name, &mut tensor)?;
+                    Output::F32(tensor)
+                }
+                Precision::F16 => {
+                    let mut tensor = Tensor::<f16>::new(allocator, shape.clone())?;
+                    binding.bind_output(&self.output_name, &mut tensor)?;
+                    Output::F16(tensor, vec![0.0; shape.iter().product()])
+                }
+            }
+        };
+        Ok((
+            Lane {
+                batch,
+                binding,
+                input,
+                output,
+                padded_for: vec![None; batch],
+            },
+            shape,
+        ))
+    }
+}
+
+enum OpenError {
+    Runtime(RuntimeError),
+    Ort(ort::Error),
+}
+
+impl From<RuntimeError> for OpenError {
+    fn from(error: RuntimeError) -> Self {
+        Self::Runtime(error)
+    }
+}
+
+impl<R> From<ort::Error<R>> for OpenError
+where
+    ort::Error: From<ort::Error<R>>,
+{
+    fn from(error: ort::Error<R>) -> Self {
+        Self::Ort(error.into())
+    }
+}
+
+fn open(path: &Path, options: &ModelOptions) -> Result<Session, OpenError> {
+    let environment = onnx_runtime::environment()?;
+    let mut builder = Session::builder(&environment)?
+        // Spinning between frames would take the cores from the other nodes of a small robot.
+        .with_intra_op_spinning(false)?;
+    if options.threads > 0 {
+        builder = builder.with_intra_threads(options.threads)?;
+    }
+    Ok(builder.commit_from_file(path)?)
+}
+
+/// What an output of `shape` means, and how many classes it tells apart; else what was expected.
+fn head_of(shape: &[usize], batch: usize, names: Option<usize>) -> Result<(Head, usize), String> {
+    let raw = match names {
+        Some(classes) => format!(
+            "[{batch}, {}, anchors] for its {classes} class names",
+            4 + classes
+        ),
+        None => format!("[{batch}, 4 + classes, anchors]"),
+    };
+    let expected =
+        || format!("an output of shape {raw}, or [{batch}, boxes, 6] with suppression built in");
+    match *shape {
+        [n, rows, anchors]
+            if n == batch
+                && rows > 4
+                && anchors > 6
+                && names.is_none_or(|names| rows == 4 + names) =>
+        {
+            Ok((Head::Raw { anchors }, rows - 4))
+        }
+        [n, _, 6] if n == batch => Ok((Head::Boxes, names.unwrap_or(80))),
+        _ => Err(expected()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heads_are_told_apart_by_their_shape() {
+        assert_eq!(
+            head_of(&[1, 84, 8400], 1, Some(80)),
+            Ok((Head::Raw { anchors: 8400 }, 80))
+        );
+        assert_eq!(
+            head_of(&[2, 13, 2100], 2, None),
+            Ok((Head::Raw { anchors: 2100 }, 9))
+        );
+        assert_eq!(
+            head_of(&[1, 6, 2100], 1, Some(2)),
+            Ok((Head::Raw { anchors: 2100 }, 2))
+        );
+        assert_eq!(head_of(&[1, 300, 6], 1, Some(80)), Ok((Head::Boxes, 80)));
+        for (shape, names) in [
+            (&[1, 84, 8400][..], Some(8)),
+            (&[1, 1000], None),
+            (&[1, 116, 8400], Some(80)),
+        ] {
+            assert!(
+                head_of(shape, 1, names).is_err_and(|expected| expected.contains("anchors")),
+                "{shape:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Photo files and compressed frames: decoded, turned as EXIF says, alpha dropped, 8 bits a channel.
+
+use std::io::Cursor;
+use std::path::Path;
+
+use image::{DynamicImage, ImageDecoder, ImageReader, Limits, RgbImage};
+use thiserror::Error;
+
+use crate::rows::MAX_SIDE;
+
+/// Most bytes that a decoder may use, whatever a header claims.
+const MAX_ALLOC: u64 = 512 * 1024 * 1024;
+
+/// Why a photo cannot be read.
+#[derive(Debug, Error)]
+pub enum PhotoError {
+    /// The file cannot be read.
+    #[error("cannot read the file: {0}")]
+    Read(#[from] std::io::Error),
+    /// The bytes are no picture of a known format.
+    #[error("cannot decode the picture (JPEG and PNG are known): {0}")]
+    Decode(#[from] image::ImageError),
+}
+
+/// The picture in a file.
+///
+/// # Errors
+/// When the file cannot be read or decoded.
+pub fn read(path: &Path) -> Result<RgbImage, PhotoError> {
+    decode(&std::fs::read(path)?)
+}
+
+/// The picture in a file's bytes.
+///
+/// # Errors
+/// When they are no picture, or one larger than any camera's.
+pub fn decode(bytes: &[u8]) -> Result<RgbImage, PhotoError> {
+    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
+    let mut limits = Limits::default();
+    limits.max_image_width = Some(MAX_SIDE);
+    limits.max_image_height = Some(MAX_SIDE);
+    limits.max_alloc = Some(MAX_ALLOC);
+    reader.limits(limits);
+    let mut decoder = reader.into_decoder()?;
+    let orientation = decoder.orientation()?;
+    let mut image = DynamicImage::from_decoder(decoder)?;
+    image.apply_orientation(orientation);
+    Ok(image.into_rgb8())
+}
