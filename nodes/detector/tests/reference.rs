@@ -1,0 +1,305 @@
+//! The detector against its Python reference (`reference.py`: OpenCV, NumPy, ONNX Runtime), run in the same test.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use detector::boxes::{Thresholds, iou};
+use detector::encoding::PixelOrder;
+use detector::letterbox::Letterbox;
+use detector::model::{Model, ModelOptions};
+use detector::photo;
+use detector::pieces::Pieces;
+use detector::pipeline::Pipeline;
+use detector::preprocess::Preprocessor;
+use detector::rows::{Picture, RowBuffers, Rows};
+use serde::Deserialize;
+use wire::Stamp;
+use wire::messages::{ImageHeader, ImageView};
+
+/// A Python with what the reference needs; `None`, said aloud, where there is none. In CI that is a failure.
+fn reference() -> Option<PathBuf> {
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let cache = cache.unwrap_or_else(|| {
+        PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache")
+    });
+    let named = std::env::var_os("TURTLEBOT_MAZE_PYTHON").map(PathBuf::from);
+    let candidates = named.into_iter().chain([
+        cache.join("turtlebot-maze/ros/bin/python3"),
+        "python3".into(),
+    ]);
+    let works = |python: &PathBuf| run(python, &["check"]).is_ok();
+    let python = candidates.into_iter().find(works);
+    if python.is_none() {
+        skip("no Python with numpy, opencv and onnxruntime (name one in TURTLEBOT_MAZE_PYTHON)");
+    }
+    python
+}
+
+/// The folder with models and photos that are no part of the project.
+fn shared_models() -> Option<PathBuf> {
+    let folder = std::env::var_os("TURTLEBOT_MAZE_SHARED")
+        .map(|folder| PathBuf::from(folder).join("models"));
+    if folder.is_none() {
+        skip("TURTLEBOT_MAZE_SHARED is not set");
+    }
+    folder
+}
+
+fn skip(reason: &str) {
+    assert!(
+        std::env::var_os("CI").is_none(),
+        "in CI nothing is skipped: {reason}"
+    );
+    eprintln!("skipped: {reason}");
+}
+
+fn run(python: &Path, arguments: &[&str]) -> Result<String, String> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference.py");
+    // Python finds its own libraries; those of a sourced ROS would be in their way.
+    let output = Command::new(python)
+        .arg(script)
+        .args(arguments)
+        .env_remove("LD_LIBRARY_PATH")
+        .output();
+    let output = output.map_err(|error| error.to_string())?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    if output.status.success() {
+        Ok(text(&output.stdout))
+    } else {
+        Err(text(&output.stderr))
+    }
+}
+
+#[test]
+fn pictures_are_fitted_to_the_bit() {
+    let Some(python) = reference() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    // Unchanged, halved, shrunk, enlarged, one pixel off, extreme, tiny.
+    let sizes = [
+        [640, 480],
+        [1280, 720],
+        [1280, 1280],
+        [1920, 1080],
+        [320, 240],
+        [810, 1080],
+        [641, 480],
+        [639, 640],
+        [517, 803],
+        [1000, 10],
+        [3, 5],
+        [1, 1],
+        [640, 640],
+        [1281, 723],
+    ];
+    let side = 640;
+    let names: Vec<String> = sizes.iter().map(|[w, h]| format!("{w}x{h}")).collect();
+    let mut arguments = vec![
+        "letterbox".to_owned(),
+        folder.path().display().to_string(),
+        side.to_string(),
+    ];
+    arguments.extend(names.clone());
+    run(
+        &python,
+        &arguments.iter().map(String::as_str).collect::<Vec<_>>(),
+    )
+    .unwrap();
+    let mut preprocessor = Preprocessor::default();
+    let mut input = vec![0.0_f32; 3 * side * side];
+    for ([w, h], name) in sizes.into_iter().zip(names) {
+        let rgb = std::fs::read(folder.path().join(format!("{name}.rgb"))).unwrap();
+        let expected = std::fs::read(folder.path().join(format!("{name}.box"))).unwrap();
+        let orders: [(PixelOrder, Vec<u8>); 2] = [
+            (PixelOrder::Rgb, rgb.clone()),
+            (
+                PixelOrder::Bgra,
+                rgb.chunks(3).flat_map(|p| [p[2], p[1], p[0], 9]).collect(),
+            ),
+        ];
+        for (order, pixels) in orders {
+            let picture = Picture::from_pixels(&pixels, w as u32, h as u32, order).unwrap();
+            let letterbox = Letterbox::new([w, h], [side, side]).unwrap();
+            preprocessor.write(&picture, &letterbox, true, &mut input);
+            let wrong = (0..side * side).find_map(|at| {
+                let (bytes, planes) = (
+                    &expected[at * 3..at * 3 + 3],
+                    [0, 1, 2].map(|c| input[c * side * side + at]),
+                );
+                let equal = bytes
+                    .iter()
+                    .zip(planes)
+                    .all(|(byte, sample)| sample == f32::from(*byte) / 255.0);
+                (!equal).then(|| {
+                    format!(
+                        "at {} {}: {bytes:?} {:?}",
+                        at % side,
+                        at / side,
+                        planes.map(|s| s * 255.0)
+                    )
+                })
+            });
+            assert_eq!(wrong, None, "{name} {order:?}");
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct EncodingCase {
+    name: String,
+    encoding: String,
+    width: u32,
+    height: u32,
+    step: u32,
+    big: bool,
+}
+
+#[test]
+fn encodings_are_converted_as_opencv_does() {
+    let Some(python) = reference() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    run(
+        &python,
+        &["encodings", &folder.path().display().to_string()],
+    )
+    .unwrap();
+    let cases = std::fs::read(folder.path().join("cases.json")).unwrap();
+    let cases: Vec<EncodingCase> = serde_json::from_slice(&cases).unwrap();
+    assert!(cases.len() > 50);
+    let mut buffers = RowBuffers::default();
+    for EncodingCase {
+        name,
+        encoding,
+        width,
+        height,
+        step,
+        big,
+    } in cases
+    {
+        let data = std::fs::read(folder.path().join(format!("{name}.raw"))).unwrap();
+        let expected = std::fs::read(folder.path().join(format!("{name}.rgb"))).unwrap();
+        let header = ImageHeader {
+            stamp: Stamp::default(),
+            frame_id: "camera",
+            height,
+            width,
+            encoding: &encoding,
+            is_bigendian: big,
+            step,
+            data: 0..0,
+        };
+        // As it comes from the wire, in the message's own byte order.
+        let payload = ImageView {
+            header,
+            data: &data,
+        }
+        .to_cdr(!big);
+        let header = ImageHeader::read(&payload, payload.len()).unwrap();
+        let picture = Picture::new(&header, Pieces::One(&payload)).unwrap();
+        let order = picture.encoding.row_order();
+        let mut rows = Rows::new(picture);
+        for (y, expected) in expected.chunks_exact(3 * width as usize).enumerate() {
+            let row = rows.row(y, &mut buffers);
+            let rgb: Vec<u8> = row
+                .chunks_exact(order.channels())
+                .flat_map(|pixel| order.rgb_offsets().map(|at| pixel[at]))
+                .collect();
+            assert_eq!(rgb, expected, "{name}, row {y}");
+        }
+    }
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Box {
+    class_id: usize,
+    confidence: f32,
+    bbox: [f32; 4],
+}
+
+fn own_boxes(pipeline: &mut Pipeline, path: &Path) -> Vec<Box> {
+    let pixels = photo::read(path).unwrap();
+    let picture = Picture::from_pixels(
+        pixels.as_raw(),
+        pixels.width(),
+        pixels.height(),
+        PixelOrder::Rgb,
+    )
+    .unwrap();
+    let mut found = Vec::new();
+    let one = |f: detector::boxes::Found| {
+        found.push(Box {
+            class_id: f.class,
+            confidence: f.confidence,
+            bbox: f.bbox,
+        })
+    };
+    pipeline.detect(&picture, one).unwrap();
+    found
+}
+
+/// What is in one list and has no partner in the other.
+fn unmatched(of: &[Box], least: f32, among: &[Box]) -> Vec<Box> {
+    let partner = |a: &Box, b: &Box| {
+        a.class_id == b.class_id
+            && (a.confidence - b.confidence).abs() <= 0.02
+            && iou(&a.bbox, &b.bbox) >= 0.95
+    };
+    of.iter()
+        .filter(|a| a.confidence >= least && !among.iter().any(|b| partner(a, b)))
+        .cloned()
+        .collect()
+}
+
+fn assert_parity(python: &Path, model: &Path, photos: &[PathBuf]) {
+    let mut arguments = vec!["detect", model.to_str().unwrap()];
+    arguments.extend(photos.iter().map(|photo| photo.to_str().unwrap()));
+    let answers: BTreeMap<PathBuf, Vec<Box>> =
+        serde_json::from_str(&run(python, &arguments).unwrap()).unwrap();
+    let model = Model::load(model, &ModelOptions::default()).unwrap();
+    let mut pipeline = Pipeline::new(model, Thresholds::default());
+    for (photo, expected) in &answers {
+        let own = own_boxes(&mut pipeline, photo);
+        let name = photo.display();
+        assert!(
+            unmatched(expected, 0.30, &own).is_empty(),
+            "{name}: missing {:?}",
+            unmatched(expected, 0.30, &own)
+        );
+        assert!(
+            unmatched(&own, 0.32, expected).is_empty(),
+            "{name}: surplus {:?}",
+            unmatched(&own, 0.32, expected)
+        );
+    }
+    let boxes: usize = answers.values().map(Vec::len).sum();
+    assert!(
+        boxes >= answers.len(),
+        "{boxes} boxes in {} pictures say little",
+        answers.len()
+    );
+}
+
+#[test]
+fn boxes_are_the_references() {
+    let (Some(python), Some(shared)) = (reference(), shared_models()) else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let photo = shared.join("bus.jpg");
+    run(
+        &python,
+        &[
+            "photos",
+            folder.path().to_str().unwrap(),
+            photo.to_str().unwrap(),
+        ],
+    )
+    .unwrap();
+    let mut photos: Vec<PathBuf> = std::fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    // The photo file itself, through the decoders of both.
+    photos.push(photo);
+    assert_parity(&python, &shared.join("yolov8n-coco.onnx"), &photos);
+}
