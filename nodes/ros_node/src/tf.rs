@@ -21,7 +21,7 @@ const HISTORY_NANOS: i64 = 10_000_000_000;
 const MAX_DEPTH: usize = 64;
 
 /// Why two frames cannot be related.
-#[derive(Debug, Error, Clone, PartialEq, Eq)]
+#[derive(Debug, Error, Clone, PartialEq)]
 pub enum TfError {
     /// A frame nobody has published.
     #[error("frame \"{0}\" is not known")]
