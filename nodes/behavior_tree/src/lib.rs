@@ -99,6 +99,7 @@
 
 mod blackboard;
 mod builtins;
+mod check;
 mod engine;
 mod fault;
 mod load;

@@ -185,6 +185,45 @@ impl Factory {
         &self.enums
     }
 
+    /// What is known of all nodes, sorted by ID.
+    #[must_use]
+    pub fn manifests(&self) -> Vec<&Manifest> {
+        let mut manifests: Vec<_> = self.registrations.values().map(|node| node.manifest.as_ref()).collect();
+        manifests.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+        manifests
+    }
+
+    /// The nodes as a `TreeNodesModel`, which Groot2 reads.
+    #[must_use]
+    pub fn nodes_xml(&self) -> String {
+        use std::fmt::Write as _;
+        let mut out = String::from("<root BTCPP_format=\"4\">\n  <TreeNodesModel>\n");
+        for manifest in self.manifests().into_iter().filter(|manifest| manifest.category != Category::SubTree) {
+            let element = manifest.category.as_str();
+            let _ = writeln!(out, "    <{element} ID=\"{}\">", manifest.id);
+            for port in &manifest.ports {
+                let (tag, name, kind) = (port.direction.element(), &port.name, escape(port.info.name()));
+                let default = port.default.as_ref().map(|text| format!(" default=\"{}\"", escape(text)));
+                let (default, doc) = (default.unwrap_or_default(), escape(&port.doc));
+                let _ = writeln!(out, "      <{tag} name=\"{name}\" type=\"{kind}\"{default}>{doc}</{tag}>");
+            }
+            let _ = writeln!(out, "    </{element}>");
+        }
+        out.push_str("  </TreeNodesModel>\n</root>\n");
+        out
+    }
+
+    /// A factory in which nodes without anything behind them succeed, for trees that are only to be looked at.
+    pub(crate) fn with_runnable_models(&self) -> Self {
+        let mut factory = self.clone();
+        for registration in factory.registrations.values_mut() {
+            if matches!(registration.maker, Maker::Model) {
+                registration.maker = Maker::User(Arc::new(|_| Box::new(|_: &mut crate::ports::Io<'_>| Ok(crate::Status::Success))));
+            }
+        }
+        factory
+    }
+
     pub(crate) fn substitution(&self, name: &str, id: &str, path: impl FnOnce() -> String) -> Option<&Substitute> {
         if self.substitutions.is_empty() {
             return None;
@@ -225,6 +264,10 @@ impl Factory {
         sources.first_error()?;
         build(self, &sources, &id.unwrap_or_default()).map_err(|finding| LoadError(sources.fault(&finding)))
     }
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 /// Whether `text` is `pattern`, in which each `*` stands for any letters and `?` for one.

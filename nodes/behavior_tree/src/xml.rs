@@ -317,7 +317,7 @@ mod tests {
 
     #[test]
     fn places_count_characters() {
-        assert_eq!(line_and_column("ä\nbü<", 5), (2, 3));
+        assert_eq!(line_and_column("ä\nbü<", 6), (2, 3));
         assert_eq!(line_and_column("ab", 99), (1, 3));
     }
 }

@@ -1,5 +1,7 @@
 //! The command line: `behavior_tree run FILE`, `check FILE…`, `nodes`.
 
+mod check;
+mod nodes;
 mod outcomes;
 mod run;
 
@@ -26,6 +28,10 @@ pub struct Args {
 enum Command {
     /// Run a tree until it ends, and say how.
     Run(run::RunArgs),
+    /// Find the faults of tree files (.xml) and locations files (.yaml), all at once.
+    Check(check::CheckArgs),
+    /// List the nodes that trees can use, with their ports.
+    Nodes(nodes::NodesArgs),
 }
 
 /// Does what was asked for, and gives the exit status: 0 yes, 1 no, 2 bad input.
@@ -33,5 +39,7 @@ enum Command {
 pub fn run(args: &Args) -> ExitCode {
     match &args.command {
         Command::Run(args) => run::run(args).into(),
+        Command::Check(args) => check::check(args).into(),
+        Command::Nodes(args) => nodes::nodes(args).into(),
     }
 }

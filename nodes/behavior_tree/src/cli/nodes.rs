@@ -1,0 +1,27 @@
+//! `nodes`: what can stand in a tree.
+
+use super::YES;
+use crate::registry::Factory;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct NodesArgs {
+    /// Print a TreeNodesModel for Groot2.
+    #[arg(long)]
+    xml: bool,
+}
+
+pub(crate) fn nodes(args: &NodesArgs) -> u8 {
+    let factory = Factory::new();
+    if args.xml {
+        print!("{}", factory.nodes_xml());
+        return YES;
+    }
+    for manifest in factory.manifests() {
+        println!("{} ({})", manifest.id, manifest.category.as_str());
+        for port in &manifest.ports {
+            let default = port.default.as_ref().map(|text| format!(" = {text}")).unwrap_or_default();
+            println!("  {} {}: {}{default}  {}", port.direction.element(), port.name, port.info.name(), port.doc);
+        }
+    }
+    YES
+}
