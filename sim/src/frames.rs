@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::classes::CLASSES;
 use crate::decor;
 use crate::maze::{Maze, MazeOptions};
-use crate::noise::{self, Purpose};
+use crate::noise::{self, Grain, Purpose};
 use crate::objects;
 use crate::obstacles::Obstacles;
 use crate::pose::Pose;
@@ -261,18 +261,11 @@ fn place(world: &mut World, mut model: crate::world::Model, size: [f64; 2], rng:
 fn develop(rgb: &mut [u8], rng: &mut ChaCha8Rng) {
     let gain = rng.random_range(0.7..1.25);
     let gamma = rng.random_range(0.85..1.2);
-    let curve: Vec<i32> = (0..256)
-        .map(|v| (255.0 * (f64::from(v) / 255.0 * gain).min(1.0).powf(gamma)) as i32)
+    let curve: Vec<u8> = (0..256)
+        .map(|v| (255.0 * (f64::from(v) / 255.0 * gain).min(1.0).powf(gamma)) as u8)
         .collect();
-    let sigma = rng.random_range(0.0..5.0);
-    let grain: Vec<i32> = (0..4093)
-        .map(|_| (sigma * noise::normal(rng)).round() as i32)
-        .collect();
-    // Rows start at different places in the grain, so that it shows no pattern.
-    for row in rgb.chunks_mut(1920) {
-        let start = rng.random_range(0..grain.len());
-        for (value, grain) in row.iter_mut().zip(grain.iter().cycle().skip(start)) {
-            *value = (curve[usize::from(*value)] + grain).clamp(0, 255) as u8;
-        }
+    for value in rgb.iter_mut() {
+        *value = curve[usize::from(*value)];
     }
+    Grain::new(rng.random_range(0.0..5.0), rng).add(rgb, rng);
 }

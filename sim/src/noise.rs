@@ -37,3 +37,34 @@ pub fn normal(rng: &mut ChaCha8Rng) -> f64 {
     let v: f64 = rng.random();
     (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()
 }
+
+/// Noise for whole pictures: a stock of it, from which each row takes a stretch at random.
+pub struct Grain {
+    stock: Vec<i8>,
+}
+
+/// Values in the stock; rows are shorter.
+const STOCK: usize = 1 << 14;
+/// Bytes that take one stretch of the stock.
+const STRETCH: usize = 2048;
+
+impl Grain {
+    /// Noise with a standard deviation of `sigma` steps of 255.
+    pub fn new(sigma: f64, rng: &mut ChaCha8Rng) -> Self {
+        Self {
+            stock: (0..STOCK)
+                .map(|_| (sigma * normal(rng)).round().clamp(-127.0, 127.0) as i8)
+                .collect(),
+        }
+    }
+
+    /// Adds noise to the colours of a picture.
+    pub fn add(&self, rgb: &mut [u8], rng: &mut ChaCha8Rng) {
+        for stretch in rgb.chunks_mut(STRETCH) {
+            let start = rng.random_range(0..STOCK - STRETCH);
+            for (value, &grain) in stretch.iter_mut().zip(&self.stock[start..]) {
+                *value = (i16::from(*value) + i16::from(grain)).clamp(0, 255) as u8;
+            }
+        }
+    }
+}

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::pose::Pose;
+use nalgebra::Isometry3;
+
+use crate::pose::{Pose, Pose2};
 
 /// Physics advances by this much at a time.
 pub const STEP: Duration = Duration::from_millis(10);
@@ -83,3 +85,8 @@ pub const CAMERA_HEIGHT: usize = 480;
 pub const CAMERA_FOCAL: f64 = 615.0;
 /// The principal point in pixels: the optical axis passes between the four middle pixels.
 pub const CAMERA_CENTER: [f64; 2] = [320.0, 240.0];
+
+/// The optical frame in the world, with `base_footprint` at `base`.
+pub fn camera_pose(base: Pose2) -> Isometry3<f64> {
+    base.isometry() * BASE_LINK.isometry() * CAMERA_LINK.isometry() * CAMERA_OPTICAL.isometry()
+}

@@ -15,8 +15,9 @@
 use std::time::Duration;
 
 use crate::base::{Base, BaseKind, Motion, Odometry, Velocity};
-use crate::noise::{self, Purpose};
+use crate::noise::{self, Grain, Purpose};
 use crate::obstacles::Obstacles;
+use crate::render::{Camera, Renderer, Scene};
 use crate::robot;
 use crate::world::World;
 
@@ -46,6 +47,8 @@ pub const IMU_ACCELERATION_SIGMA: f64 = 0.017;
 pub const IMU_GYRO_SIGMA: f64 = 0.002;
 /// Standard deviation of the IMU's heading, rad.
 pub const IMU_HEADING_SIGMA: f64 = 0.01;
+/// Standard deviation of a pixel's colour, of 255.
+pub const CAMERA_SIGMA: f64 = 2.0;
 const GRAVITY: f64 = 9.81;
 
 /// A robot in a world. Time stands still but for [`Simulation::step`].
@@ -56,6 +59,9 @@ pub struct Simulation {
     base: Base,
     body_obstacles: Obstacles,
     lidar_obstacles: Obstacles,
+    scene: Scene,
+    renderer: Renderer,
+    grain: Grain,
 }
 
 impl Simulation {
@@ -69,6 +75,12 @@ impl Simulation {
             base: Base::new(options.base, world.robot_start, options.seed),
             body_obstacles: Obstacles::in_band(world, robot::BODY_BAND[0], robot::BODY_BAND[1]),
             lidar_obstacles: Obstacles::in_band(world, scan_height, scan_height),
+            scene: Scene::new(world),
+            renderer: Renderer::new(Camera::ROBOT),
+            grain: Grain::new(
+                CAMERA_SIGMA,
+                &mut noise::generator(options.seed, Purpose::Camera, u64::MAX),
+            ),
         }
     }
 
@@ -169,7 +181,13 @@ impl Simulation {
     /// Takes the picture at this time: `rgb` becomes `height * width * 3` bytes (rgb8), `depth` `height * width` millimetres along
     /// the optical axis, 0 where nothing is seen. Both row by row from the top, [`robot::CAMERA_WIDTH`] x [`robot::CAMERA_HEIGHT`].
     pub fn render(&mut self, rgb: &mut Vec<u8>, depth: &mut Vec<u16>) {
-        rgb.resize(robot::CAMERA_WIDTH * robot::CAMERA_HEIGHT * 3, 128);
-        depth.resize(robot::CAMERA_WIDTH * robot::CAMERA_HEIGHT, 0);
+        let eye = robot::camera_pose(self.base.truth().pose);
+        self.renderer.draw(&self.scene, &eye);
+        self.renderer.colors(&self.scene, rgb);
+        self.renderer.depth(depth);
+        self.grain.add(
+            rgb,
+            &mut noise::generator(self.seed, Purpose::Camera, self.steps),
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod frames;
+mod generate;
 
 use clap::{Parser, Subcommand};
 
@@ -16,6 +17,10 @@ pub struct Cli {
 enum Command {
     /// Write labelled pictures to train or test a detector with.
     Frames(frames::Frames),
+    /// Write a maze to search: world, map, locations.
+    Generate(generate::Generate),
+    /// Write the map of a world file.
+    Map(generate::Map),
 }
 
 impl Cli {
@@ -23,6 +28,8 @@ impl Cli {
     pub fn run(self) -> anyhow::Result<()> {
         match self.command {
             Command::Frames(frames) => frames.run(),
+            Command::Generate(generate) => generate.run(),
+            Command::Map(map) => map.run(),
         }
     }
 }
