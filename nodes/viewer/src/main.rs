@@ -1,3 +1,7 @@
 //! The running graph in Rerun
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ros_node::run("viewer", viewer::node::run)
+}
