@@ -119,7 +119,7 @@ pub fn halve(arch: Arch, above: &[u8], below: &[u8], order: PixelOrder, planar: 
     let (g, b) = rest.split_at_mut(width);
     match order {
         PixelOrder::Mono => {
-            halve_pixels::<1, 2>(arch, above, below, [r, &mut [], &mut []]);
+            halve_mono(arch, above, below, r);
             g.copy_from_slice(r);
             b.copy_from_slice(r);
         }
@@ -130,66 +130,101 @@ pub fn halve(arch: Arch, above: &[u8], below: &[u8], order: PixelOrder, planar: 
     }
 }
 
+fn halve_mono(arch: Arch, above: &[u8], below: &[u8], plane: &mut [u8]) {
+    let (above, _) = above.as_chunks::<2>();
+    let (below, _) = below.as_chunks::<2>();
+    vectorised(
+        arch,
+        #[inline(always)]
+        || {
+            for ((out, above), below) in plane.iter_mut().zip(above).zip(below) {
+                let sum = u16::from(above[0])
+                    + u16::from(above[1])
+                    + u16::from(below[0])
+                    + u16::from(below[1]);
+                *out = ((sum + 2) >> 2) as u8;
+            }
+        },
+    );
+}
+
 /// `PAIR` is twice `CHANNELS`.
 fn halve_pixels<const CHANNELS: usize, const PAIR: usize>(
     arch: Arch,
     above: &[u8],
     below: &[u8],
-    planes: [&mut [u8]; 3],
+    [first, second, third]: [&mut [u8]; 3],
 ) {
     let (above, _) = above.as_chunks::<PAIR>();
     let (below, _) = below.as_chunks::<PAIR>();
-    for (channel, plane) in planes.into_iter().enumerate().take(CHANNELS) {
-        vectorised(
-            arch,
-            #[inline(always)]
-            || {
-                for ((out, above), below) in plane.iter_mut().zip(above).zip(below) {
+    vectorised(
+        arch,
+        #[inline(always)]
+        || {
+            for ((((above, below), a), b), c) in
+                above.iter().zip(below).zip(first).zip(second).zip(third)
+            {
+                let mean = |channel: usize| {
                     let sum = u16::from(above[channel])
                         + u16::from(above[channel + CHANNELS])
                         + u16::from(below[channel])
                         + u16::from(below[channel + CHANNELS]);
-                    *out = ((sum + 2) >> 2) as u8;
-                }
-            },
-        );
-    }
+                    ((sum + 2) >> 2) as u8
+                };
+                (*a, *b, *c) = (mean(0), mean(1), mean(2));
+            }
+        },
+    );
 }
 
 /// Resizes a row horizontally, into planes as [`split`]; values are sixteenths of OpenCV's intermediate ones.
 pub fn resize_row(row: &[u8], order: PixelOrder, taps: &[Tap], planar: &mut [i16]) {
-    let width = taps.len();
-    match order.channels() {
-        1 => {
-            resize_pixels::<1>(row, [0; 3], taps, planar);
-            let (r, rest) = planar.split_at_mut(width);
-            let (g, b) = rest.split_at_mut(width);
+    let (r, rest) = planar.split_at_mut(taps.len());
+    let (g, b) = rest.split_at_mut(taps.len());
+    match order {
+        PixelOrder::Mono => {
+            resize_mono(row, taps, r);
             g.copy_from_slice(r);
             b.copy_from_slice(r);
         }
-        3 => resize_pixels::<3>(row, order.rgb_offsets(), taps, planar),
-        _ => resize_pixels::<4>(row, order.rgb_offsets(), taps, planar),
+        PixelOrder::Rgb => resize_pixels::<3>(row, taps, [r, g, b]),
+        PixelOrder::Bgr => resize_pixels::<3>(row, taps, [b, g, r]),
+        PixelOrder::Rgba => resize_pixels::<4>(row, taps, [r, g, b]),
+        PixelOrder::Bgra => resize_pixels::<4>(row, taps, [b, g, r]),
     }
 }
 
 fn resize_pixels<const CHANNELS: usize>(
     row: &[u8],
-    offsets: [usize; 3],
     taps: &[Tap],
-    planar: &mut [i16],
+    [first, second, third]: [&mut [i16]; 3],
 ) {
     let (pixels, _) = row.as_chunks::<CHANNELS>();
-    let (r, rest) = planar.split_at_mut(taps.len());
-    let (g, b) = rest.split_at_mut(taps.len());
-    let last = pixels.len().saturating_sub(1);
-    for (((tap, r), g), b) in taps.iter().zip(r).zip(g).zip(b) {
-        let first = tap.first as usize;
-        let (left, right) = (&pixels[first], &pixels[(first + 1).min(last)]);
+    for (((tap, a), b), c) in taps.iter().zip(first).zip(second).zip(third) {
+        let (left, right) = pair(pixels, tap);
         let [w0, w1] = tap.weights.map(i32::from);
-        let mix = |offset: usize| {
-            ((i32::from(left[offset]) * w0 + i32::from(right[offset]) * w1) >> 4) as i16
+        let mix = |channel: usize| {
+            ((i32::from(left[channel]) * w0 + i32::from(right[channel]) * w1) >> 4) as i16
         };
-        (*r, *g, *b) = (mix(offsets[0]), mix(offsets[1]), mix(offsets[2]));
+        (*a, *b, *c) = (mix(0), mix(1), mix(2));
+    }
+}
+
+fn resize_mono(row: &[u8], taps: &[Tap], out: &mut [i16]) {
+    for (tap, out) in taps.iter().zip(out) {
+        let (left, right) = pair(row, tap);
+        let [w0, w1] = tap.weights.map(i32::from);
+        *out = ((i32::from(left) * w0 + i32::from(right) * w1) >> 4) as i16;
+    }
+}
+
+/// The two pixels of a tap that lies inside the row; a row of one pixel is both.
+#[inline(always)]
+fn pair<P: Copy>(pixels: &[P], tap: &Tap) -> (P, P) {
+    let at = tap.first as usize;
+    match pixels.get(at..at + 2) {
+        Some(&[left, right]) => (left, right),
+        _ => (pixels[at], pixels[at]),
     }
 }
 
@@ -210,19 +245,28 @@ pub fn blend(arch: Arch, upper: &[i16], lower: &[i16], weights: [i16; 2], out: &
 
 /// The largest number of each column of `rows`, which are as long as `maxima`; `maxima` starts with the least numbers.
 pub fn column_maxima(arch: Arch, rows: &[f32], maxima: &mut [f32]) {
-    /// Columns at a time, so that their maxima stay in registers and the first cache.
-    const BLOCK: usize = 512;
+    /// Rows at a time, so that the maxima are read and written less often.
+    const ROWS: usize = 4;
+    // A comparison with a number that is none is false: such numbers are passed over.
+    let larger = |a: f32, b: f32| if b > a { b } else { a };
     let columns = maxima.len().max(1);
     vectorised(
         arch,
         #[inline(always)]
         || {
-            for (block, maxima) in maxima.chunks_mut(BLOCK).enumerate() {
-                for row in rows.chunks_exact(columns) {
-                    for (max, value) in maxima.iter_mut().zip(&row[block * BLOCK..]) {
-                        // A comparison with a number that is none is false: such numbers are passed over.
-                        *max = if *value > *max { *value } else { *max };
-                    }
+            let mut blocks = rows.chunks_exact(ROWS * columns);
+            for block in &mut blocks {
+                let (first, rest) = block.split_at(columns);
+                let (second, rest) = rest.split_at(columns);
+                let (third, fourth) = rest.split_at(columns);
+                let numbers = first.iter().zip(second).zip(third).zip(fourth);
+                for (max, (((a, b), c), d)) in maxima.iter_mut().zip(numbers) {
+                    *max = larger(larger(larger(larger(*max, *a), *b), *c), *d);
+                }
+            }
+            for row in blocks.remainder().chunks_exact(columns) {
+                for (max, number) in maxima.iter_mut().zip(row) {
+                    *max = larger(*max, *number);
                 }
             }
         },
