@@ -181,7 +181,12 @@ impl<'a> Flow<'a> {
             None => tag,
         };
         let Some(registration) = self.factory.registration(id) else {
-            return After { success: before.clone(), failure: before.clone() };
+            // What nobody knows may write every entry that it names.
+            let mut success = before.clone();
+            for key in attributes.iter().filter_map(|attribute| names::pointer(attribute.value)) {
+                self.write(here, key, &mut success);
+            }
+            return After { failure: success.clone(), success };
         };
         let builtin = match registration.maker {
             Maker::Builtin(builtin) => Some(builtin),

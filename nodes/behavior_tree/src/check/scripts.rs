@@ -1,12 +1,12 @@
 //! Each script by itself: does it read, and can it be true?
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::blackboard::{Blackboard, ROOT_BOARD};
 use crate::fault::Severity;
 use crate::script::compile::{Enums, compile};
 use crate::script::machine::Machine;
-use crate::script::parser::{Binary, Comparison, Expr, ExprId, Program, Unary, parse};
+use crate::script::parser::{Assignment, Binary, Comparison, Expr, ExprId, Program, Unary, parse};
 use crate::value::Value;
 use crate::xml::{Attr, Span};
 
@@ -45,13 +45,7 @@ pub(super) fn check(attribute: &Attr<'_>, condition: bool, is_while: bool, enums
             report(Severity::Error, "script-assignment", message, "write a name on the left side; '==' compares");
         }
     }
-    let constant = |name: &str| enums.contains_key(name);
-    let names_none = !program.nodes.iter().any(|(expr, _)| match expr {
-        Expr::Name(name) => !constant(name),
-        Expr::Assign(..) => true,
-        _ => false,
-    });
-    if names_none {
+    if stands_alone(&program, enums) {
         match evaluate(attribute.value, enums) {
             Err(message) => report(Severity::Error, "script", format!("the script always breaks: {message}"), "correct the script"),
             Ok(value) if condition => match value.to_bool() {
@@ -68,6 +62,31 @@ pub(super) fn check(attribute: &Attr<'_>, condition: bool, is_while: bool, enums
         never(&mut report, is_while);
     }
     found
+}
+
+/// Whether a script reads only what it has made itself, so that it does the same every time.
+fn stands_alone(program: &Program<'_>, enums: &Enums) -> bool {
+    let targets: HashSet<ExprId> = program
+        .nodes
+        .iter()
+        .filter_map(|(expr, _)| if let Expr::Assign(_, target, _) = expr { Some(*target) } else { None })
+        .collect();
+    let mut made: HashSet<&str> = HashSet::new();
+    // Operands stand before what they are operands of.
+    program.nodes.iter().enumerate().all(|(id, (expr, _))| match expr {
+        Expr::Name(name) => {
+            targets.contains(&(id as ExprId)) || enums.contains_key(*name) || made.contains(name)
+        }
+        Expr::Assign(op, target, _) => match &program.nodes[*target as usize].0 {
+            Expr::Name(name) if *op == Assignment::Create => {
+                made.insert(name);
+                true
+            }
+            Expr::Name(name) => made.contains(name),
+            _ => false,
+        },
+        _ => true,
+    })
 }
 
 fn never(report: &mut impl FnMut(Severity, &'static str, String, &str), is_while: bool) {

@@ -1,5 +1,6 @@
 //! The command line: `behavior_tree run FILE`, `check FILE…`, `nodes`.
 
+mod bench;
 mod check;
 mod nodes;
 mod outcomes;
@@ -32,6 +33,9 @@ enum Command {
     Check(check::CheckArgs),
     /// List the nodes that trees can use, with their ports.
     Nodes(nodes::NodesArgs),
+    /// Measure ticks and loads.
+    #[command(hide = true)]
+    Bench(bench::BenchArgs),
 }
 
 /// Does what was asked for, and gives the exit status: 0 yes, 1 no, 2 bad input.
@@ -41,5 +45,6 @@ pub fn run(args: &Args) -> ExitCode {
         Command::Run(args) => run::run(args).into(),
         Command::Check(args) => check::check(args).into(),
         Command::Nodes(args) => nodes::nodes(args).into(),
+        Command::Bench(args) => bench::bench(args).into(),
     }
 }
