@@ -15,3 +15,7 @@ pub mod navigator;
 pub mod occupancy;
 pub mod planner;
 pub mod progress;
+
+pub mod localization_node;
+pub mod navigation_node;
+mod ros;

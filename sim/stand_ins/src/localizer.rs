@@ -95,37 +95,38 @@ pub struct Localizer {
     field: DistanceField,
     estimate: Estimate,
     odom_from_base: Option<Pose2>,
-    /// Whether the next scan is to be matched widely, since the pose was just given by someone.
-    search: bool,
+    /// What someone says of the robot's place; the next scan is then matched widely.
+    told: Option<Told>,
+}
+
+/// What someone says of the robot's place.
+#[derive(Debug, Clone, Copy)]
+enum Told {
+    /// It is here.
+    Here(Pose2),
+    /// It was here when its odometry began.
+    OdometryBegan(Pose2),
 }
 
 impl Localizer {
-    /// A localizer for a robot that stands at about `map_from_base`.
-    pub fn new(map: &OccupancyMap, map_from_base: Pose2) -> Self {
-        let mut localizer = Self {
+    /// A localizer for a robot whose odometry began at about `map_from_odom`: one that starts there now, or one that
+    /// has driven since.
+    pub fn new(map: &OccupancyMap, map_from_odom: Pose2) -> Self {
+        Self {
             field: DistanceField::new(map),
             estimate: Estimate {
-                map_from_base,
-                covariance: Matrix3::zeros(),
+                map_from_base: map_from_odom,
+                covariance: told_covariance(),
                 fit: 0.0,
             },
             odom_from_base: None,
-            search: false,
-        };
-        localizer.reset(map_from_base);
-        localizer
+            told: Some(Told::OdometryBegan(map_from_odom)),
+        }
     }
 
     /// Someone says that the robot is at about this pose.
     pub fn reset(&mut self, map_from_base: Pose2) {
-        let sigmas = Vector3::new(0.3, 0.3, 0.2);
-        self.estimate = Estimate {
-            map_from_base,
-            covariance: Matrix3::from_diagonal(&sigmas.component_mul(&sigmas)),
-            fit: 0.0,
-        };
-        self.odom_from_base = None;
-        self.search = true;
+        self.told = Some(Told::Here(map_from_base));
     }
 
     /// The newest estimate.
@@ -136,8 +137,13 @@ impl Localizer {
     /// Takes in a scan: its points in the base frame, and the odometry at the time it was taken.
     pub fn update(&mut self, odom_from_base: Pose2, points: &[Point]) -> &Estimate {
         self.predict(&odom_from_base);
-        if std::mem::take(&mut self.search) {
-            self.estimate.map_from_base = self.search_around(points);
+        if let Some(told) = self.told.take() {
+            let at = match told {
+                Told::Here(map_from_base) => map_from_base,
+                Told::OdometryBegan(map_from_odom) => map_from_odom * odom_from_base,
+            };
+            self.estimate.map_from_base = self.search_around(&at, points);
+            self.estimate.covariance = told_covariance();
         }
         self.correct(points);
         self.estimate.fit = self.fit(&self.estimate.map_from_base, points);
@@ -241,13 +247,12 @@ impl Localizer {
         fitting as f64 / points.len().max(1) as f64
     }
 
-    /// The pose near the estimate where most points fit; of equals the nearest.
-    fn search_around(&self, points: &[Point]) -> Pose2 {
+    /// The pose near `centre` where most points fit; of equals the nearest.
+    fn search_around(&self, centre: &Pose2, points: &[Point]) -> Pose2 {
         const REACH: i32 = 5;
         const STEP: f64 = 0.1;
         const TURN: f64 = 0.08;
-        let centre = self.estimate.map_from_base;
-        let mut best = (self.fit(&centre, points), centre);
+        let mut best = (self.fit(centre, points), *centre);
         for turn in -REACH..=REACH {
             for dx in -REACH..=REACH {
                 for dy in -REACH..=REACH {
@@ -256,7 +261,7 @@ impl Localizer {
                         centre.translation.y + f64::from(dy) * STEP,
                         centre.rotation.angle() + f64::from(turn) * TURN,
                     );
-                    let away = difference(&candidate, &centre).norm();
+                    let away = difference(&candidate, centre).norm();
                     let score = self.fit(&candidate, points) - 0.1 * away;
                     if score > best.0 {
                         best = (score, candidate);
@@ -266,6 +271,12 @@ impl Localizer {
         }
         best.1
     }
+}
+
+/// How uncertain a place is that someone tells.
+fn told_covariance() -> Matrix3<f64> {
+    let sigmas = Vector3::new(0.3, 0.3, 0.2);
+    Matrix3::from_diagonal(&sigmas.component_mul(&sigmas))
 }
 
 /// The step (x, y, yaw in the map frame) from `from` to `to`.
@@ -432,6 +443,20 @@ mod tests {
         // Along the corridor the scan may say little; across it and in heading it says all.
         assert!(error.x.abs() < 0.03 && error.z.abs() < 0.02, "{error}");
         assert!(estimate.fit > 0.9);
+    }
+
+    #[test]
+    fn a_localizer_that_starts_late_goes_by_the_odometry() {
+        let map = maze();
+        let truth = pose(5.5, 3.5, 0.4);
+        let began = pose(1.5, 1.5, 0.0);
+        // 4.5 m of driving, with some drift.
+        let odom = began.inv_mul(&truth) * pose(0.15, -0.1, 0.08);
+        let mut localizer = Localizer::new(&map, began);
+        let points = scan(&map, &truth, None, &mut Noise(1));
+        let estimate = localizer.update(odom, &points);
+        let error = difference(&estimate.map_from_base, &truth);
+        assert!(error.norm() < 0.03, "{error}");
     }
 
     #[test]
