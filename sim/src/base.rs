@@ -70,6 +70,8 @@ pub struct Base {
     odometry: Odometry,
     wheel_scale: [f64; 2],
     separation: f64,
+    way: f64,
+    turned: f64,
     slip: ChaCha8Rng,
 }
 
@@ -100,12 +102,18 @@ impl Base {
             },
             wheel_scale,
             separation,
+            way: 0.0,
+            turned: 0.0,
             slip,
         }
     }
 
-    /// Takes a velocity command. What is beyond the base's limits is cut to them; what is not finite counts as zero.
+    /// Takes a velocity command. What is beyond the base's limits is cut to them; what is not finite counts as zero. Without motor
+    /// power the command is lost.
     pub fn command(&mut self, velocity: Velocity) {
+        if !self.motors_on {
+            return;
+        }
         let finite = velocity.linear.is_finite() && velocity.angular.is_finite();
         let velocity = if finite {
             velocity
@@ -222,12 +230,26 @@ impl Base {
             1.0,
         );
         let way = rolled[0].abs() + rolled[1].abs();
-        let along = WHEEL_SLIP * WHEEL_SLIP * way / 4.0 + (WHEEL_RADIUS_ERROR * distance).powi(2);
-        let around = WHEEL_SLIP * WHEEL_SLIP * way / (self.separation * self.separation)
-            + (WHEEL_SEPARATION_ERROR * turn).powi(2);
+        let slip = WHEEL_SLIP * WHEEL_SLIP * way;
+        // Wrong wheels are wrong all the way: their share grows with the square of the way, not with the way.
+        let before = self.systematic_variance();
+        self.way += distance.abs();
+        self.turned += turn.abs();
+        let after = self.systematic_variance();
+        let along = slip / 4.0 + after[0] - before[0];
+        let around = slip / (self.separation * self.separation) + after[1] - before[1];
         let growth = Matrix3::from_diagonal(&Vector3::new(along, along, around));
         self.odometry.covariance =
             jacobian * self.odometry.covariance * jacobian.transpose() + growth;
+    }
+
+    /// What wrong wheels may have done so far to the distance (m^2) and to the heading (rad^2).
+    fn systematic_variance(&self) -> [f64; 2] {
+        let askew = WHEEL_RADIUS_ERROR * std::f64::consts::SQRT_2 / self.separation * self.way;
+        [
+            (WHEEL_RADIUS_ERROR * self.way).powi(2),
+            (WHEEL_SEPARATION_ERROR * self.turned).powi(2) + askew.powi(2),
+        ]
     }
 
     /// The true motion, in the world frame.

@@ -105,6 +105,8 @@ pub const PASSING_RADIUS: f64 = 0.30;
 pub const LOCATION_ROOM: f64 = 0.40;
 /// The way from the start to the nearest place from which the wanted object may be seen is at least this long, m.
 pub const SHORTEST_SEARCH: f64 = 5.5;
+/// No location is nearer to the wanted object, m.
+pub const NOT_AT_OBJECT: f64 = 1.0;
 /// From farther away than this the wanted object is not expected to be recognised, m.
 const SIGHT: f64 = 6.0;
 /// Attempts before a seed is given up; each is a maze of its own.
@@ -213,7 +215,14 @@ impl Scenario {
         // The bare maze was one model, the decorated one comes after its ground: objects stand one place later.
         if let Some(wanted) = wanted {
             let view = lookout::best_view(&world, wanted + 1, &map, &distances, rng)?;
-            places.retain(|place| place.distance(&view) > 0.8);
+            let [x, y, _] = world.models[wanted + 1].pose.xyz;
+            places.retain(|place| {
+                place.distance(&view) > 0.8
+                    && place.distance(&Pose2::new(x, y, 0.0)) > NOT_AT_OBJECT
+            });
+            if places.len() < 4 {
+                return None;
+            }
             places.truncate(6);
             let at = rng
                 .random_range(2..=places.len().min(4).max(2))
