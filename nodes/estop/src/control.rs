@@ -39,26 +39,30 @@ pub fn listen(path: &Path, signals: Sender<Signal>) -> io::Result<()> {
         _ => {}
     }
     let socket = UnixDatagram::bind(path)?;
-    std::thread::Builder::new().name("control".into()).spawn(move || {
-        let mut buffer = [0; 1024];
-        loop {
-            let length = match socket.recv(&mut buffer) {
-                Ok(length) => length,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => {
-                    tracing::error!("the control socket is lost: {error}");
-                    return;
-                }
-            };
-            for line in String::from_utf8_lossy(&buffer[..length]).lines() {
-                match parse(line) {
-                    Some(order) if signals.send(Signal::Order(order)).is_err() => return,
-                    Some(_) => {}
-                    None => tracing::warn!("no order of the control socket: `{line}`"),
+    std::thread::Builder::new()
+        .name("control".into())
+        .spawn(move || {
+            let mut buffer = [0; 1024];
+            loop {
+                let length = match socket.recv(&mut buffer) {
+                    Ok(length) => length,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    Err(error) => {
+                        tracing::error!("the control socket is lost: {error}");
+                        return;
+                    }
+                };
+                for line in String::from_utf8_lossy(&buffer[..length]).lines() {
+                    let Some(order) = parse(line) else {
+                        tracing::warn!("no order of the control socket: `{line}`");
+                        continue;
+                    };
+                    if signals.send(Signal::Order(order)).is_err() {
+                        return;
+                    }
                 }
             }
-        }
-    })?;
+        })?;
     Ok(())
 }
 
@@ -68,9 +72,18 @@ mod tests {
 
     #[test]
     fn orders_are_read_and_nonsense_is_not() {
-        assert_eq!(parse("hold autonomy\n"), Some(Order::Hold("autonomy".into())));
-        assert_eq!(parse("release autonomy"), Some(Order::Release("autonomy".into())));
-        assert_eq!(parse("latch the search is over"), Some(Order::Latch("the search is over".into())));
+        assert_eq!(
+            parse("hold autonomy\n"),
+            Some(Order::Hold("autonomy".into()))
+        );
+        assert_eq!(
+            parse("release autonomy"),
+            Some(Order::Release("autonomy".into()))
+        );
+        assert_eq!(
+            parse("latch the search is over"),
+            Some(Order::Latch("the search is over".into()))
+        );
         assert_eq!(parse("latch"), Some(Order::Latch(String::new())));
         for nonsense in ["", "hold", "release ", "reset", "HOLD autonomy", "latched"] {
             assert_eq!(parse(nonsense), None, "{nonsense}");

@@ -20,7 +20,10 @@ pub struct Velocity {
 impl Velocity {
     /// Whether every component is zero.
     pub fn is_zero(&self) -> bool {
-        self.linear.iter().chain(&self.angular).all(|component| *component == 0.0)
+        self.linear
+            .iter()
+            .chain(&self.angular)
+            .all(|component| *component == 0.0)
     }
 }
 
@@ -51,7 +54,11 @@ impl Limits {
         // What rounding may add to a command at the limit.
         const TOLERANCE: f64 = 1e-6;
         let Velocity { linear, angular } = velocity;
-        if !linear.iter().chain(angular).all(|component| component.is_finite()) {
+        if !linear
+            .iter()
+            .chain(angular)
+            .all(|component| component.is_finite())
+        {
             return Err(Refusal::NotFinite);
         }
         let length = |v: &[f64; 3]| v[0].hypot(v[1]).hypot(v[2]);
@@ -133,7 +140,10 @@ pub enum Mode {
 impl State {
     /// A gate before its first command; `latched` where only a deliberate reset may set the robot in motion.
     pub fn new(latched: bool) -> Self {
-        Self { latched, ..Self::default() }
+        Self {
+            latched,
+            ..Self::default()
+        }
     }
 
     /// What the gate is doing at `now`.
@@ -170,7 +180,9 @@ pub fn decide(state: State, now: Duration, event: Event, limits: &Limits) -> Dec
     match event {
         Event::Command(velocity) => judge(state, now, &velocity, limits),
         Event::Time => {
-            let due = state.last_zero.is_none_or(|at| now.saturating_sub(at) >= ZERO_PERIOD);
+            let due = state
+                .last_zero
+                .is_none_or(|at| now.saturating_sub(at) >= ZERO_PERIOD);
             // The first zero after the time-out must not wait for the rhythm of earlier ones.
             let timed_out = state.last_valid > state.last_zero;
             if state.mode(now, limits) != Mode::Free && (due || timed_out) {
@@ -180,37 +192,95 @@ pub fn decide(state: State, now: Duration, event: Event, limits: &Limits) -> Dec
             }
         }
         Event::Held(held) => {
-            let state = State { held, last_valid: if held { None } else { state.last_valid }, ..state };
-            if held { zero(state, now, None) } else { nothing(state) }
+            let state = State {
+                held,
+                last_valid: if held { None } else { state.last_valid },
+                ..state
+            };
+            if held {
+                zero(state, now, None)
+            } else {
+                nothing(state)
+            }
         }
-        Event::Latch => zero(State { latched: true, last_valid: None, ..state }, now, None),
-        Event::Reset { cause_persists: true } => nothing(state),
-        Event::Reset { cause_persists: false } => {
-            let last_reset = if state.latched { Some(now) } else { state.last_reset };
-            nothing(State { latched: false, last_reset, refused: None, ..state })
+        Event::Latch => zero(
+            State {
+                latched: true,
+                last_valid: None,
+                ..state
+            },
+            now,
+            None,
+        ),
+        Event::Reset {
+            cause_persists: true,
+        } => nothing(state),
+        Event::Reset {
+            cause_persists: false,
+        } => {
+            let last_reset = if state.latched {
+                Some(now)
+            } else {
+                state.last_reset
+            };
+            nothing(State {
+                latched: false,
+                last_reset,
+                refused: None,
+                ..state
+            })
         }
     }
 }
 
 fn judge(state: State, now: Duration, velocity: &Velocity, limits: &Limits) -> Decision {
     let refusal = limits.check(velocity).err();
-    let is_stale = state.last_reset.is_some_and(|at| now.saturating_sub(at) < FRESH_AFTER);
+    let is_stale = state
+        .last_reset
+        .is_some_and(|at| now.saturating_sub(at) < FRESH_AFTER);
     if state.latched || state.held || is_stale {
         return zero(state, now, refusal);
     }
     if refusal.is_some() {
-        return zero(State { refused: refusal, last_valid: None, ..state }, now, refusal);
+        return zero(
+            State {
+                refused: refusal,
+                last_valid: None,
+                ..state
+            },
+            now,
+            refusal,
+        );
     }
-    let state = State { refused: None, last_valid: Some(now), ..state };
-    Decision { state, output: Output::Pass, refusal: None }
+    let state = State {
+        refused: None,
+        last_valid: Some(now),
+        ..state
+    };
+    Decision {
+        state,
+        output: Output::Pass,
+        refusal: None,
+    }
 }
 
 fn zero(state: State, now: Duration, refusal: Option<Refusal>) -> Decision {
-    Decision { state: State { last_zero: Some(now), ..state }, output: Output::Zero, refusal }
+    Decision {
+        state: State {
+            last_zero: Some(now),
+            ..state
+        },
+        output: Output::Zero,
+        refusal,
+    }
 }
 
 fn nothing(state: State) -> Decision {
-    Decision { state, output: Output::Nothing, refusal: None }
+    Decision {
+        state,
+        output: Output::Nothing,
+        refusal: None,
+    }
 }
 
 #[cfg(test)]
@@ -218,15 +288,28 @@ mod tests {
     use super::*;
     use Output::{Nothing, Pass, Zero};
 
-    const LIMITS: Limits = Limits { linear: 0.26, angular: 1.82, command_timeout: Duration::from_millis(250) };
-    const DRIVE: Event = Event::Command(Velocity { linear: [0.2, 0.0, 0.0], angular: [0.0, 0.0, 0.5] });
+    const LIMITS: Limits = Limits {
+        linear: 0.26,
+        angular: 1.82,
+        command_timeout: Duration::from_millis(250),
+    };
+    const DRIVE: Event = Event::Command(Velocity {
+        linear: [0.2, 0.0, 0.0],
+        angular: [0.0, 0.0, 0.5],
+    });
 
     fn drive(x: f64) -> Event {
-        Event::Command(Velocity { linear: [x, 0.0, 0.0], angular: [0.0; 3] })
+        Event::Command(Velocity {
+            linear: [x, 0.0, 0.0],
+            angular: [0.0; 3],
+        })
     }
 
     fn turn(rate: f64) -> Event {
-        Event::Command(Velocity { linear: [0.0; 3], angular: [0.0, 0.0, rate] })
+        Event::Command(Velocity {
+            linear: [0.0; 3],
+            angular: [0.0, 0.0, rate],
+        })
     }
 
     /// Plays events at times in ms, and compares each output and the mode after it.
@@ -236,7 +319,11 @@ mod tests {
             let now = Duration::from_millis(at);
             let decision = decide(state, now, event, &LIMITS);
             state = decision.state;
-            assert_eq!((decision.output, state.mode(now, &LIMITS)), (output, mode), "step {index}: {event:?} at {at} ms");
+            assert_eq!(
+                (decision.output, state.mode(now, &LIMITS)),
+                (output, mode),
+                "step {index}: {event:?} at {at} ms"
+            );
         }
     }
 
@@ -261,7 +348,10 @@ mod tests {
 
     #[test]
     fn a_short_time_out_is_not_put_off_by_the_rhythm_of_earlier_zeros() {
-        let limits = Limits { command_timeout: Duration::from_millis(10), ..LIMITS };
+        let limits = Limits {
+            command_timeout: Duration::from_millis(10),
+            ..LIMITS
+        };
         let ms = Duration::from_millis;
         let state = decide(State::new(false), ms(0), Event::Time, &limits).state;
         let state = decide(state, ms(1), DRIVE, &limits).state;
@@ -278,8 +368,22 @@ mod tests {
                 (20, DRIVE, Zero, Mode::Latched),
                 (30, Event::Held(true), Zero, Mode::Latched),
                 (40, Event::Held(false), Nothing, Mode::Latched),
-                (50, Event::Reset { cause_persists: true }, Nothing, Mode::Latched),
-                (60, Event::Reset { cause_persists: false }, Nothing, Mode::HoldingForFirstCommand),
+                (
+                    50,
+                    Event::Reset {
+                        cause_persists: true,
+                    },
+                    Nothing,
+                    Mode::Latched,
+                ),
+                (
+                    60,
+                    Event::Reset {
+                        cause_persists: false,
+                    },
+                    Nothing,
+                    Mode::HoldingForFirstCommand,
+                ),
                 (159, DRIVE, Zero, Mode::HoldingForFirstCommand),
                 (160, DRIVE, Pass, Mode::Free),
             ],
@@ -288,7 +392,13 @@ mod tests {
 
     #[test]
     fn a_gate_that_starts_latched_lets_nothing_pass() {
-        check(true, &[(0, Event::Time, Zero, Mode::Latched), (10, DRIVE, Zero, Mode::Latched)]);
+        check(
+            true,
+            &[
+                (0, Event::Time, Zero, Mode::Latched),
+                (10, DRIVE, Zero, Mode::Latched),
+            ],
+        );
     }
 
     #[test]
@@ -299,8 +409,20 @@ mod tests {
                 (0, DRIVE, Pass, Mode::Free),
                 (10, Event::Held(true), Zero, Mode::HoldingForClient),
                 (20, DRIVE, Zero, Mode::HoldingForClient),
-                (30, Event::Reset { cause_persists: false }, Nothing, Mode::HoldingForClient),
-                (40, Event::Held(false), Nothing, Mode::HoldingForFirstCommand),
+                (
+                    30,
+                    Event::Reset {
+                        cause_persists: false,
+                    },
+                    Nothing,
+                    Mode::HoldingForClient,
+                ),
+                (
+                    40,
+                    Event::Held(false),
+                    Nothing,
+                    Mode::HoldingForFirstCommand,
+                ),
                 (50, DRIVE, Pass, Mode::Free),
             ],
         );
@@ -316,17 +438,41 @@ mod tests {
             (drive(0.27), Some(Refusal::TooFast)),
             (drive(-0.27), Some(Refusal::TooFast)),
             (turn(1.9), Some(Refusal::TooFast)),
-            (Event::Command(Velocity { linear: [0.2, 0.2, 0.0], angular: [0.0; 3] }), Some(Refusal::TooFast)),
-            (Event::Command(Velocity { linear: [0.0; 3], angular: [f64::NAN, 0.0, 0.0] }), Some(Refusal::NotFinite)),
+            (
+                Event::Command(Velocity {
+                    linear: [0.2, 0.2, 0.0],
+                    angular: [0.0; 3],
+                }),
+                Some(Refusal::TooFast),
+            ),
+            (
+                Event::Command(Velocity {
+                    linear: [0.0; 3],
+                    angular: [f64::NAN, 0.0, 0.0],
+                }),
+                Some(Refusal::NotFinite),
+            ),
             (drive(0.26), None),
             (drive(-0.26), None),
             (turn(-1.82), None),
             (drive(0.0), None),
         ];
         for (event, refusal) in cases {
-            let (output, mode) = refusal.map_or((Pass, Mode::Free), |refusal| (Zero, refused(refusal)));
-            check(false, &[(0, DRIVE, Pass, Mode::Free), (10, event, output, mode), (20, DRIVE, Pass, Mode::Free)]);
-            assert_eq!(decide(State::new(false), Duration::ZERO, event, &LIMITS).refusal, refusal, "{event:?}");
+            let (output, mode) =
+                refusal.map_or((Pass, Mode::Free), |refusal| (Zero, refused(refusal)));
+            check(
+                false,
+                &[
+                    (0, DRIVE, Pass, Mode::Free),
+                    (10, event, output, mode),
+                    (20, DRIVE, Pass, Mode::Free),
+                ],
+            );
+            assert_eq!(
+                decide(State::new(false), Duration::ZERO, event, &LIMITS).refusal,
+                refusal,
+                "{event:?}"
+            );
         }
     }
 
@@ -339,8 +485,12 @@ mod tests {
             Event::Held(true),
             Event::Held(false),
             Event::Latch,
-            Event::Reset { cause_persists: true },
-            Event::Reset { cause_persists: false },
+            Event::Reset {
+                cause_persists: true,
+            },
+            Event::Reset {
+                cause_persists: false,
+            },
         ];
         // Every order of six events.
         let orders = events.len().pow(6);
@@ -352,9 +502,19 @@ mod tests {
                 let now = Duration::from_millis(step * 120);
                 let blocked = state.latched || state.held;
                 let decision = decide(state, now, event, &LIMITS);
-                assert!(!(blocked && decision.output == Pass), "order {order}, step {step}");
-                let still_latched = decision.state.latched || event == Event::Reset { cause_persists: false };
-                assert!(!state.latched || still_latched, "order {order}, step {step}");
+                assert!(
+                    !(blocked && decision.output == Pass),
+                    "order {order}, step {step}"
+                );
+                let still_latched = decision.state.latched
+                    || event
+                        == Event::Reset {
+                            cause_persists: false,
+                        };
+                assert!(
+                    !state.latched || still_latched,
+                    "order {order}, step {step}"
+                );
                 state = decision.state;
             }
         }

@@ -24,7 +24,9 @@ use crate::guard_link::{HEARTBEAT_PERIOD, Pulse};
 use crate::latency::Latencies;
 use crate::publishers::Watch;
 use crate::standing::Standing;
-use crate::velocity_topic::{Command, Commands, Publisher, advertise_known, publishers_of, subscribe};
+use crate::velocity_topic::{
+    Command, Commands, Publisher, advertise_known, publishers_of, subscribe,
+};
 use crate::{Signal, remote_stop};
 
 /// Where commands come in.
@@ -86,14 +88,20 @@ pub fn run(flags: Flags, mut ros: RosNode) -> Result<ExitCode> {
     let (sender, signals) = bounded(64);
     // Before anything that takes time: an order must not find the socket missing.
     if let Some(path) = &flags.control_socket {
-        control::listen(path, sender.clone()).with_context(|| format!("control socket {}", path.display()))?;
+        control::listen(path, sender.clone())
+            .with_context(|| format!("control socket {}", path.display()))?;
     }
     let (publisher, own) = advertise_known(&mut ros, OUTPUT, flags.cmd_vel_stamped)?;
     let mut inputs = Inputs::subscribe(&mut ros.node, flags.cmd_vel_stamped)?;
-    let states = ros.node.create_publisher::<EmergencyStopState>("/emergency_stop/state", qos::latched())?;
+    let states = ros
+        .node
+        .create_publisher::<EmergencyStopState>("/emergency_stop/state", qos::latched())?;
     let mut gate = Gate::new(&flags, publisher, states, ros.clock());
     gate.watch.set_own(own);
-    gate.pulse = flags.guard_socket.as_deref().map(|path| Pulse::new(path, sender.clone()));
+    gate.pulse = flags
+        .guard_socket
+        .as_deref()
+        .map(|path| Pulse::new(path, sender.clone()));
     if let Some(endpoint) = &flags.zenoh {
         let key = wire::keys::of_robot(&flags.robot, wire::keys::EMERGENCY_STOP);
         remote_stop::listen(endpoint, &key, sender)?;
@@ -133,8 +141,12 @@ impl Inputs {
         Ok(Self {
             commands: subscribe(node, INPUT, stamped)?,
             odometry: Box::new(node.subscribe("/odom", qos::sensor_data())?),
-            stops: Box::new(node.create_service::<Trigger::Service>("/emergency_stop", services())?),
-            resets: Box::new(node.create_service::<Trigger::Service>("/emergency_stop/reset", services())?),
+            stops: Box::new(
+                node.create_service::<Trigger::Service>("/emergency_stop", services())?,
+            ),
+            resets: Box::new(
+                node.create_service::<Trigger::Service>("/emergency_stop/reset", services())?,
+            ),
         })
     }
 }
@@ -183,7 +195,12 @@ struct Gate {
 }
 
 impl Gate {
-    fn new(flags: &Flags, publisher: Publisher, states: r2r::Publisher<EmergencyStopState>, clock: Clock) -> Self {
+    fn new(
+        flags: &Flags,
+        publisher: Publisher,
+        states: r2r::Publisher<EmergencyStopState>,
+        clock: Clock,
+    ) -> Self {
         let limits = Limits {
             linear: flags.max_linear,
             angular: flags.max_angular,
@@ -196,7 +213,10 @@ impl Gate {
             clock,
             limits,
             state: State::new(flags.start_latched),
-            latch_cause: Cause { source: "start".into(), reason },
+            latch_cause: Cause {
+                source: "start".into(),
+                reason,
+            },
             lost_clients: BTreeSet::new(),
             foreign: None,
             watch: Watch::default(),
@@ -229,7 +249,11 @@ impl Gate {
         let arrived = Instant::now();
         while let Some(odometry) = next(&mut inputs.odometry) {
             let twist = odometry.twist.twist;
-            self.standing.odometry(self.now(), twist.linear.x.hypot(twist.linear.y), twist.angular.z);
+            self.standing.odometry(
+                self.now(),
+                twist.linear.x.hypot(twist.linear.y),
+                twist.angular.z,
+            );
         }
         while let Some(command) = next(&mut inputs.commands) {
             self.judge(command, arrived);
@@ -239,7 +263,11 @@ impl Gate {
         }
         while let Some(request) = next(&mut inputs.stops) {
             self.latch("service", "/emergency_stop was called");
-            respond(request, true, "latched; /emergency_stop/reset frees it".into());
+            respond(
+                request,
+                true,
+                "latched; /emergency_stop/reset frees it".into(),
+            );
         }
         while let Some(request) = next(&mut inputs.resets) {
             let (freed, message) = self.reset();
@@ -273,7 +301,9 @@ impl Gate {
     fn obey(&mut self, signal: Signal) {
         match signal {
             Signal::Guard(gid) => self.watch.set_guard(gid),
-            Signal::RemoteStop(text) => self.latch("zenoh", &format!("a put on tb/emergency_stop: {text}")),
+            Signal::RemoteStop(text) => {
+                self.latch("zenoh", &format!("a put on tb/emergency_stop: {text}"))
+            }
             Signal::Order(Order::Latch(reason)) => self.latch("supervisor", &reason),
             Signal::Order(Order::Hold(client)) => {
                 self.lost_clients.insert(client);
@@ -290,18 +320,25 @@ impl Gate {
     fn latch(&mut self, source: &str, reason: &str) {
         if self.mode() != Mode::Latched {
             tracing::warn!("stop latched by {source}: {reason}");
-            self.latch_cause = Cause { source: source.into(), reason: reason.into() };
+            self.latch_cause = Cause {
+                source: source.into(),
+                reason: reason.into(),
+            };
         }
         self.happen(Event::Latch);
     }
 
     fn reset(&mut self) -> (bool, String) {
         let persists = match (&self.foreign, self.ending_since) {
-            (Some(foreign), _) => Some(format!("{foreign} still publishes on {OUTPUT}; end it first")),
+            (Some(foreign), _) => Some(format!(
+                "{foreign} still publishes on {OUTPUT}; end it first"
+            )),
             (None, Some(_)) => Some("the gate is ending".to_string()),
             (None, None) => None,
         };
-        self.happen(Event::Reset { cause_persists: persists.is_some() });
+        self.happen(Event::Reset {
+            cause_persists: persists.is_some(),
+        });
         match persists {
             Some(why) => (false, why),
             None => {
@@ -330,18 +367,26 @@ impl Gate {
 
     fn has_ended(&self) -> bool {
         let now = self.now();
-        self.ending_since.is_some_and(|since| now.saturating_sub(since) >= LAST_ZEROS && self.standing.must_be_still(now))
+        self.ending_since.is_some_and(|since| {
+            now.saturating_sub(since) >= LAST_ZEROS && self.standing.must_be_still(now)
+        })
     }
 
     /// What is due by time.
     fn keep_time(&mut self, node: &r2r::Node) {
         let now = self.now();
         self.happen(Event::Time);
-        if self.beaten_at.is_none_or(|at| now.saturating_sub(at) >= HEARTBEAT_PERIOD) {
+        if self
+            .beaten_at
+            .is_none_or(|at| now.saturating_sub(at) >= HEARTBEAT_PERIOD)
+        {
             self.beaten_at = Some(now);
             self.pulse.iter_mut().for_each(Pulse::beat);
         }
-        if self.watched_at.is_none_or(|at| now.saturating_sub(at) >= WATCH_PERIOD) {
+        if self
+            .watched_at
+            .is_none_or(|at| now.saturating_sub(at) >= WATCH_PERIOD)
+        {
             self.watched_at = Some(now);
             self.look_for_foreign_publishers(node, now);
         }
@@ -356,9 +401,15 @@ impl Gate {
             Ok(seen) => seen,
             Err(error) => return tracing::error!("cannot see who publishes on {OUTPUT}: {error}"),
         };
-        self.foreign = self.watch.foreign(&seen, now).map(|endpoint| endpoint.node.clone());
+        self.foreign = self
+            .watch
+            .foreign(&seen, now)
+            .map(|endpoint| endpoint.node.clone());
         if let Some(foreign) = self.foreign.clone() {
-            self.latch("foreign publisher", &format!("{foreign} publishes on {OUTPUT} past the gate"));
+            self.latch(
+                "foreign publisher",
+                &format!("{foreign} publishes on {OUTPUT} past the gate"),
+            );
         }
     }
 
@@ -376,18 +427,36 @@ impl Gate {
     }
 
     fn cause(&self) -> Cause {
-        let cause = |source: &str, reason: &str| Cause { source: source.into(), reason: reason.into() };
+        let cause = |source: &str, reason: &str| Cause {
+            source: source.into(),
+            reason: reason.into(),
+        };
         match self.mode() {
             Mode::Free => Cause::default(),
             Mode::Latched => self.latch_cause.clone(),
             Mode::HoldingForClient => {
-                let clients = self.lost_clients.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-                cause(&format!("client {clients}"), "it is lost; the robot waits until it is back")
+                let clients = self
+                    .lost_clients
+                    .iter()
+                    .map(String::as_str)
+                    .collect::<Vec<_>>()
+                    .join(", ");
+                cause(
+                    &format!("client {clients}"),
+                    "it is lost; the robot waits until it is back",
+                )
             }
-            Mode::HoldingAfterRefusal(Refusal::NotFinite) => cause("invalid command", "it holds a number that is not finite"),
+            Mode::HoldingAfterRefusal(Refusal::NotFinite) => {
+                cause("invalid command", "it holds a number that is not finite")
+            }
             Mode::HoldingAfterRefusal(Refusal::TooFast) => {
-                let Limits { linear, angular, .. } = self.limits;
-                cause("invalid command", &format!("it is faster than {linear} m/s or {angular} rad/s"))
+                let Limits {
+                    linear, angular, ..
+                } = self.limits;
+                cause(
+                    "invalid command",
+                    &format!("it is faster than {linear} m/s or {angular} rad/s"),
+                )
             }
             Mode::HoldingForCommand => cause("no command", "the commands have stopped coming"),
             Mode::HoldingForFirstCommand => cause("no command", "none has come yet"),
@@ -396,7 +465,11 @@ impl Gate {
 
     fn announce_change(&mut self) {
         // Compared without making text on the path of every command.
-        if self.announced.as_ref().is_none_or(|(mode, _)| *mode != self.mode()) {
+        if self
+            .announced
+            .as_ref()
+            .is_none_or(|(mode, _)| *mode != self.mode())
+        {
             self.announce();
         }
     }
@@ -429,10 +502,15 @@ impl Gate {
     fn diagnosis(&self) -> Report {
         let Cause { source, reason } = self.cause();
         let (level, message) = match (&self.foreign, self.mode()) {
-            (Some(foreign), _) => (Level::Error, format!("{foreign} publishes on {OUTPUT} past the gate")),
+            (Some(foreign), _) => (
+                Level::Error,
+                format!("{foreign} publishes on {OUTPUT} past the gate"),
+            ),
             (None, Mode::Free) => (Level::Ok, "commands pass".to_string()),
             (None, Mode::Latched) => (Level::Warn, format!("latched by {source}: {reason}")),
-            (None, Mode::HoldingAfterRefusal(_)) => (Level::Warn, format!("command refused: {reason}")),
+            (None, Mode::HoldingAfterRefusal(_)) => {
+                (Level::Warn, format!("command refused: {reason}"))
+            }
             (None, _) => (Level::Ok, format!("holding, {source}: {reason}")),
         };
         let guard = match &self.pulse {
@@ -440,7 +518,11 @@ impl Gate {
             Some(pulse) if pulse.has_guard() => "connected",
             Some(_) => "absent",
         };
-        let level = if guard == "absent" { level.max(Level::Warn) } else { level };
+        let level = if guard == "absent" {
+            level.max(Level::Warn)
+        } else {
+            level
+        };
         let milliseconds = |latency: Duration| format!("{:.3}", latency.as_secs_f64() * 1e3);
         let report = Report::new(level, message)
             .with("passed", self.counts.passed)

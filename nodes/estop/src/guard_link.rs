@@ -31,7 +31,11 @@ pub struct Pulse {
 impl Pulse {
     /// Nothing is connected yet.
     pub fn new(path: &Path, signals: Sender<Signal>) -> Self {
-        Self { path: path.to_path_buf(), stream: None, signals }
+        Self {
+            path: path.to_path_buf(),
+            stream: None,
+            signals,
+        }
     }
 
     /// Whether a guard listens.
@@ -53,7 +57,9 @@ impl Pulse {
     }
 
     fn write(&mut self, byte: u8) {
-        let Some(stream) = &mut self.stream else { return };
+        let Some(stream) = &mut self.stream else {
+            return;
+        };
         match stream.write(&[byte]) {
             Ok(_) => {}
             // The guard is slow, not gone: it has thousands of unread heartbeats.
@@ -70,14 +76,16 @@ impl Pulse {
         stream.write_all(&[HEARTBEAT])?;
         let mut answers = stream.try_clone()?;
         let signals = self.signals.clone();
-        std::thread::Builder::new().name("guard".into()).spawn(move || {
-            let mut gid = Gid::default();
-            // An end without an answer shows at the next heartbeat.
-            if answers.read_exact(&mut gid).is_ok() {
-                // The gate's loop is gone only when the gate ends.
-                let _ = signals.send(Signal::Guard(gid));
-            }
-        })?;
+        std::thread::Builder::new()
+            .name("guard".into())
+            .spawn(move || {
+                let mut gid = Gid::default();
+                // An end without an answer shows at the next heartbeat.
+                if answers.read_exact(&mut gid).is_ok() {
+                    // The gate's loop is gone only when the gate ends.
+                    let _ = signals.send(Signal::Guard(gid));
+                }
+            })?;
         stream.set_nonblocking(true)?;
         Ok(stream)
     }
@@ -102,15 +110,17 @@ pub fn listen(path: &Path, gid: Receiver<Gid>) -> io::Result<Receiver<GateNews>>
     }
     let listener = UnixListener::bind(path)?;
     let (sender, news) = bounded(16);
-    std::thread::Builder::new().name("gate".into()).spawn(move || {
-        // The only wait for the identity: it is known as soon as the guard's node is up.
-        let Ok(gid) = gid.recv() else { return };
-        while let Ok((stream, _)) = listener.accept() {
-            if !attend(stream, &gid, &sender) {
-                return;
+    std::thread::Builder::new()
+        .name("gate".into())
+        .spawn(move || {
+            // The only wait for the identity: it is known as soon as the guard's node is up.
+            let Ok(gid) = gid.recv() else { return };
+            while let Ok((stream, _)) = listener.accept() {
+                if !attend(stream, &gid, &sender) {
+                    return;
+                }
             }
-        }
-    })?;
+        })?;
     Ok(news)
 }
 

@@ -48,10 +48,13 @@ pub struct Flags {
 pub fn run(flags: Flags, mut ros: RosNode) -> Result<ExitCode> {
     let supervisor = rustix::process::getppid();
     let (tell_gid, gid) = bounded(1);
-    let news = listen(&flags.guard_socket, gid).with_context(|| format!("guard socket {}", flags.guard_socket.display()))?;
+    let news = listen(&flags.guard_socket, gid)
+        .with_context(|| format!("guard socket {}", flags.guard_socket.display()))?;
     let (publisher, own) = advertise_known(&mut ros, OUTPUT, flags.cmd_vel_stamped)?;
     tell_gid.send(own)?;
-    let mut odometry = ros.node.subscribe::<Odometry>("/odom", qos::sensor_data())?;
+    let mut odometry = ros
+        .node
+        .subscribe::<Odometry>("/odom", qos::sensor_data())?;
     let motors = Motors::new(&mut ros)?;
     let clock = ros.clock();
 
@@ -72,7 +75,11 @@ pub fn run(flags: Flags, mut ros: RosNode) -> Result<ExitCode> {
         while let Some(Some(message)) = odometry.next().now_or_never() {
             if let Some(intervention) = &mut intervention {
                 let twist = message.twist.twist;
-                intervention.standing.odometry(now, twist.linear.x.hypot(twist.linear.y), twist.angular.z);
+                intervention.standing.odometry(
+                    now,
+                    twist.linear.x.hypot(twist.linear.y),
+                    twist.angular.z,
+                );
             }
         }
         for news in news.try_iter() {
@@ -85,7 +92,9 @@ pub fn run(flags: Flags, mut ros: RosNode) -> Result<ExitCode> {
             }
         }
         if let Some(current) = &mut intervention {
-            if current.zero_is_due(now) && let Err(error) = publisher.publish_zero(clock.now()) {
+            if current.zero_is_due(now)
+                && let Err(error) = publisher.publish_zero(clock.now())
+            {
                 tracing::error!("cannot publish: {error}");
             }
             if current.is_over(now) {
@@ -113,11 +122,17 @@ struct Intervention {
 
 impl Intervention {
     fn begin(now: Duration) -> Self {
-        Self { since: now, standing: Standing::new(now), last_zero: None }
+        Self {
+            since: now,
+            standing: Standing::new(now),
+            last_zero: None,
+        }
     }
 
     fn zero_is_due(&mut self, now: Duration) -> bool {
-        let due = self.last_zero.is_none_or(|at| now.saturating_sub(at) >= ZERO_PERIOD);
+        let due = self
+            .last_zero
+            .is_none_or(|at| now.saturating_sub(at) >= ZERO_PERIOD);
         if due {
             self.last_zero = Some(now);
         }
@@ -138,12 +153,18 @@ struct Motors {
 
 impl Motors {
     fn new(ros: &mut RosNode) -> Result<Self> {
-        let client = ros.node.create_client::<SetBool::Service>("/motor_power", r2r::QosProfile::services_default())?;
+        let client = ros.node.create_client::<SetBool::Service>(
+            "/motor_power",
+            r2r::QosProfile::services_default(),
+        )?;
         let appears = r2r::Node::is_available(&client)?;
         let available = Rc::new(Cell::new(false));
         let flag = Rc::clone(&available);
         ros.spawn(async move { flag.set(appears.await.is_ok()) });
-        Ok(Self { client: Rc::new(client), available })
+        Ok(Self {
+            client: Rc::new(client),
+            available,
+        })
     }
 
     fn switch_off(&self, ros: &RosNode) {

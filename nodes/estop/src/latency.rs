@@ -25,7 +25,10 @@ impl Latencies {
 
     /// An empty ring.
     pub fn new() -> Self {
-        Self { ring: Box::new([Duration::ZERO; Self::SIZE]), count: 0 }
+        Self {
+            ring: Box::new([Duration::ZERO; Self::SIZE]),
+            count: 0,
+        }
     }
 
     /// Adds one, in place of the oldest where the ring is full.
@@ -40,8 +43,16 @@ impl Latencies {
         let mut sorted = self.ring[..filled].to_vec();
         sorted.sort_unstable();
         // Nearest rank.
-        let at = |percent: usize| sorted.get((filled * percent).div_ceil(100).max(1) - 1).copied();
-        Some(Percentiles { p50: at(50)?, p95: at(95)?, p99: at(99)? })
+        let at = |percent: usize| {
+            sorted
+                .get((filled * percent).div_ceil(100).max(1) - 1)
+                .copied()
+        };
+        Some(Percentiles {
+            p50: at(50)?,
+            p95: at(95)?,
+            p99: at(99)?,
+        })
     }
 }
 
@@ -61,11 +72,22 @@ mod tests {
         let mut latencies = Latencies::new();
         assert_eq!(latencies.percentiles(), None);
         latencies.add(ms(7));
-        assert_eq!(latencies.percentiles(), Some(Percentiles { p50: ms(7), p95: ms(7), p99: ms(7) }));
+        assert_eq!(
+            latencies.percentiles(),
+            Some(Percentiles {
+                p50: ms(7),
+                p95: ms(7),
+                p99: ms(7)
+            })
+        );
         for latency in 0..2000 {
             latencies.add(ms(latency));
         }
-        let expected = Percentiles { p50: ms(976 + 511), p95: ms(976 + 972), p99: ms(976 + 1013) };
+        let expected = Percentiles {
+            p50: ms(976 + 511),
+            p95: ms(976 + 972),
+            p99: ms(976 + 1013),
+        };
         assert_eq!(latencies.percentiles(), Some(expected));
     }
 }

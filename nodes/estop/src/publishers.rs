@@ -40,8 +40,13 @@ impl Watch {
 
     /// The first publisher of `seen` that is neither this gate nor its guard.
     pub fn foreign<'a>(&mut self, seen: &'a [Endpoint], now: Duration) -> Option<&'a Endpoint> {
-        let is_known = |endpoint: &&Endpoint| Some(endpoint.gid) == self.own || Some(endpoint.gid) == self.guard;
-        let mut unknown = seen.iter().filter(|endpoint| !is_known(endpoint)).peekable();
+        let is_known = |endpoint: &&Endpoint| {
+            Some(endpoint.gid) == self.own || Some(endpoint.gid) == self.guard
+        };
+        let mut unknown = seen
+            .iter()
+            .filter(|endpoint| !is_known(endpoint))
+            .peekable();
         if unknown.peek().is_none() {
             self.unknown_guard_since = None;
             return None;
@@ -58,7 +63,9 @@ impl Watch {
 
 /// The endpoint that is in `after` and not in `before`, of the node with this name: the one this process has just made.
 pub fn newcomer(before: &[Endpoint], after: &[Endpoint], node: &str) -> Option<Gid> {
-    let is_new = |endpoint: &&Endpoint| endpoint.node == node && before.iter().all(|old| old.gid != endpoint.gid);
+    let is_new = |endpoint: &&Endpoint| {
+        endpoint.node == node && before.iter().all(|old| old.gid != endpoint.gid)
+    };
     after.iter().find(is_new).map(|endpoint| endpoint.gid)
 }
 
@@ -67,7 +74,10 @@ mod tests {
     use super::*;
 
     fn endpoint(id: u8, node: &str) -> Endpoint {
-        Endpoint { gid: [id; 16], node: node.into() }
+        Endpoint {
+            gid: [id; 16],
+            node: node.into(),
+        }
     }
 
     #[test]
@@ -79,7 +89,11 @@ mod tests {
         let friends = [endpoint(1, "/estop"), endpoint(2, "/estop_guard")];
         assert_eq!(watch.foreign(&friends, ms(0)), None);
         for impostor in ["/estop", "/teleop"] {
-            let seen = [friends[0].clone(), friends[1].clone(), endpoint(3, impostor)];
+            let seen = [
+                friends[0].clone(),
+                friends[1].clone(),
+                endpoint(3, impostor),
+            ];
             assert_eq!(watch.foreign(&seen, ms(0)), Some(&seen[2]), "{impostor}");
         }
     }
@@ -100,7 +114,11 @@ mod tests {
     #[test]
     fn the_own_endpoint_is_the_newcomer_of_the_own_name() {
         let before = [endpoint(1, "/estop")];
-        let after = [endpoint(1, "/estop"), endpoint(7, "/other"), endpoint(2, "/estop")];
+        let after = [
+            endpoint(1, "/estop"),
+            endpoint(7, "/other"),
+            endpoint(2, "/estop"),
+        ];
         assert_eq!(newcomer(&before, &after, "/estop"), Some([2; 16]));
         assert_eq!(newcomer(&before, &before, "/estop"), None);
     }

@@ -16,32 +16,37 @@ const RETRY: Duration = Duration::from_millis(500);
 pub fn listen(endpoint: &str, key: &str, signals: Sender<Signal>) -> Result<()> {
     let config = client_config(endpoint)?;
     let (endpoint, key) = (endpoint.to_string(), key.to_string());
-    std::thread::Builder::new().name("zenoh".into()).spawn(move || {
-        let mut complained = false;
-        loop {
-            match subscribe(&config, &key, signals.clone()) {
-                Ok(session) => {
-                    tracing::info!("a put on {key} at {endpoint} stops the robot");
-                    // Nobody may end the session while the process lives.
-                    std::mem::forget(session);
-                    return;
+    std::thread::Builder::new()
+        .name("zenoh".into())
+        .spawn(move || {
+            let mut complained = false;
+            loop {
+                match subscribe(&config, &key, signals.clone()) {
+                    Ok(session) => {
+                        tracing::info!("a put on {key} at {endpoint} stops the robot");
+                        // Nobody may end the session while the process lives.
+                        std::mem::forget(session);
+                        return;
+                    }
+                    Err(error) if !complained => {
+                        tracing::warn!("no stop by Zenoh yet: {error:#}");
+                        complained = true;
+                    }
+                    Err(_) => {}
                 }
-                Err(error) if !complained => {
-                    tracing::warn!("no stop by Zenoh yet: {error:#}");
-                    complained = true;
-                }
-                Err(_) => {}
+                std::thread::sleep(RETRY);
             }
-            std::thread::sleep(RETRY);
-        }
-    })?;
+        })?;
     Ok(())
 }
 
 /// Puts a stop.
 pub fn put(endpoint: &str, key: &str, reason: &str) -> Result<()> {
     let session = open(&client_config(endpoint)?)?;
-    session.put(key, reason).wait().map_err(|error| anyhow!("{error}"))?;
+    session
+        .put(key, reason)
+        .wait()
+        .map_err(|error| anyhow!("{error}"))?;
     session.close().wait().map_err(|error| anyhow!("{error}"))
 }
 
@@ -49,17 +54,27 @@ fn subscribe(config: &zenoh::Config, key: &str, signals: Sender<Signal>) -> Resu
     let session = open(config)?;
     let latch = move |sample: zenoh::sample::Sample| {
         if sample.kind() == zenoh::sample::SampleKind::Put {
-            let reason = sample.payload().try_to_string().map_or_else(|_| String::new(), |text| text.chars().take(200).collect());
+            let reason = sample
+                .payload()
+                .try_to_string()
+                .map_or_else(|_| String::new(), |text| text.chars().take(200).collect());
             // The receiver is gone only when the gate ends.
             let _ = signals.send(Signal::RemoteStop(reason));
         }
     };
-    session.declare_subscriber(key).callback(latch).background().wait().map_err(|error| anyhow!("{error}"))?;
+    session
+        .declare_subscriber(key)
+        .callback(latch)
+        .background()
+        .wait()
+        .map_err(|error| anyhow!("{error}"))?;
     Ok(session)
 }
 
 fn open(config: &zenoh::Config) -> Result<zenoh::Session> {
-    zenoh::open(config.clone()).wait().map_err(|error| anyhow!("{error}"))
+    zenoh::open(config.clone())
+        .wait()
+        .map_err(|error| anyhow!("{error}"))
 }
 
 fn client_config(endpoint: &str) -> Result<zenoh::Config> {
@@ -73,7 +88,10 @@ fn client_config(endpoint: &str) -> Result<zenoh::Config> {
         ("scouting/gossip/enabled", "false".to_string()),
     ];
     for (name, value) in &settings {
-        config.insert_json5(name, value).map_err(|error| anyhow!("{error}")).with_context(|| format!("Zenoh endpoint {endpoint}"))?;
+        config
+            .insert_json5(name, value)
+            .map_err(|error| anyhow!("{error}"))
+            .with_context(|| format!("Zenoh endpoint {endpoint}"))?;
     }
     Ok(config)
 }

@@ -20,7 +20,10 @@ pub struct Standing {
 impl Standing {
     /// At `now` nothing is known: the base may be moving.
     pub fn new(now: Duration) -> Self {
-        Self { last_motion_command: now, last_odometry: None }
+        Self {
+            last_motion_command: now,
+            last_odometry: None,
+        }
     }
 
     /// A velocity other than zero went to the base.
@@ -38,7 +41,11 @@ impl Standing {
     /// Whether the base stands still at `now`.
     pub fn is_still(&self, now: Duration) -> bool {
         match self.last_odometry {
-            Some((at, still)) if now.saturating_sub(at) < NEWEST && at > self.last_motion_command => still,
+            Some((at, still))
+                if now.saturating_sub(at) < NEWEST && at > self.last_motion_command =>
+            {
+                still
+            }
             _ => false,
         }
     }
@@ -61,7 +68,10 @@ mod tests {
         base.odometry(ms(20), 0.0, 0.0);
         assert!(base.is_still(ms(30)));
         base.motion_commanded(ms(40));
-        assert!(!base.is_still(ms(50)), "the odometry is older than the motion");
+        assert!(
+            !base.is_still(ms(50)),
+            "the odometry is older than the motion"
+        );
         base.odometry(ms(60), 0.2, 0.0);
         assert!(!base.is_still(ms(70)));
         for moving in [(0.0, -0.3), (f64::NAN, 0.0)] {
@@ -69,7 +79,10 @@ mod tests {
             assert!(!base.is_still(ms(90)), "{moving:?}");
         }
         base.odometry(ms(100), -0.001, 0.001);
-        assert!(base.is_still(ms(110)) && !base.is_still(ms(700)), "old odometry says nothing");
+        assert!(
+            base.is_still(ms(110)) && !base.is_still(ms(700)),
+            "old odometry says nothing"
+        );
         assert!(!base.must_be_still(ms(2039)) && base.must_be_still(ms(2040)));
     }
 }

@@ -26,13 +26,19 @@ impl Command {
             Command::Plain(twist) => twist,
         };
         let (linear, angular) = (&twist.linear, &twist.angular);
-        Velocity { linear: [linear.x, linear.y, linear.z], angular: [angular.x, angular.y, angular.z] }
+        Velocity {
+            linear: [linear.x, linear.y, linear.z],
+            angular: [angular.x, angular.y, angular.z],
+        }
     }
 
     /// Zero velocity in place of this command, with its header: who waits for an answer to it gets one.
     pub fn zeroed(self) -> Self {
         match self {
-            Command::Stamped(stamped) => Command::Stamped(TwistStamped { twist: Twist::default(), ..stamped }),
+            Command::Stamped(stamped) => Command::Stamped(TwistStamped {
+                twist: Twist::default(),
+                ..stamped
+            }),
             Command::Plain(_) => Command::Plain(Twist::default()),
         }
     }
@@ -48,9 +54,13 @@ pub type Commands = Pin<Box<dyn Stream<Item = Command>>>;
 pub fn subscribe(node: &mut r2r::Node, topic: &str, stamped: bool) -> r2r::Result<Commands> {
     let qos = ros_node::qos::reliable();
     Ok(if stamped {
-        node.subscribe::<TwistStamped>(topic, qos)?.map(Command::Stamped).boxed_local()
+        node.subscribe::<TwistStamped>(topic, qos)?
+            .map(Command::Stamped)
+            .boxed_local()
     } else {
-        node.subscribe::<Twist>(topic, qos)?.map(Command::Plain).boxed_local()
+        node.subscribe::<Twist>(topic, qos)?
+            .map(Command::Plain)
+            .boxed_local()
     })
 }
 
@@ -83,7 +93,9 @@ impl Publisher {
     /// When the middleware refuses it.
     pub fn publish(&self, command: &Command) -> r2r::Result<()> {
         match (self, command) {
-            (Publisher::Stamped(publisher), Command::Stamped(stamped)) => publisher.publish(stamped),
+            (Publisher::Stamped(publisher), Command::Stamped(stamped)) => {
+                publisher.publish(stamped)
+            }
             (Publisher::Plain(publisher), Command::Plain(twist)) => publisher.publish(twist),
             // Both topics of a node have one type.
             _ => Err(r2r::Error::RCL_RET_INVALID_ARGUMENT),
@@ -118,7 +130,14 @@ pub fn publishers_of(node: &r2r::Node, topic: &str) -> r2r::Result<Vec<Endpoint>
             let mut gid = Gid::default();
             let length = gid.len().min(info.endpoint_gid.len());
             gid[..length].copy_from_slice(&info.endpoint_gid[..length]);
-            Endpoint { gid, node: format!("{}/{}", info.node_namespace.trim_end_matches('/'), info.node_name) }
+            Endpoint {
+                gid,
+                node: format!(
+                    "{}/{}",
+                    info.node_namespace.trim_end_matches('/'),
+                    info.node_name
+                ),
+            }
         })
         .collect())
 }
@@ -127,16 +146,25 @@ pub fn publishers_of(node: &r2r::Node, topic: &str) -> r2r::Result<Vec<Endpoint>
 ///
 /// # Errors
 /// When rcl fails, or the publisher does not show in the graph within 5 s.
-pub fn advertise_known(ros: &mut ros_node::RosNode, topic: &str, stamped: bool) -> anyhow::Result<(Publisher, Gid)> {
+pub fn advertise_known(
+    ros: &mut ros_node::RosNode,
+    topic: &str,
+    stamped: bool,
+) -> anyhow::Result<(Publisher, Gid)> {
     let name = ros.node.fully_qualified_name()?;
     let before = publishers_of(&ros.node, topic)?;
     let publisher = Publisher::new(&mut ros.node, topic, stamped)?;
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(5);
     loop {
-        if let Some(gid) = crate::publishers::newcomer(&before, &publishers_of(&ros.node, topic)?, &name) {
+        if let Some(gid) =
+            crate::publishers::newcomer(&before, &publishers_of(&ros.node, topic)?, &name)
+        {
             return Ok((publisher, gid));
         }
-        anyhow::ensure!(std::time::Instant::now() < deadline, "the ROS graph does not show this node's own publisher of {topic}");
+        anyhow::ensure!(
+            std::time::Instant::now() < deadline,
+            "the ROS graph does not show this node's own publisher of {topic}"
+        );
         ros.node.spin_once(std::time::Duration::from_millis(5));
     }
 }

@@ -29,17 +29,41 @@ unsafe impl GlobalAlloc for Counting {
 static COUNTING: Counting = Counting;
 
 fn main() {
-    let limits = Limits { linear: 0.26, angular: 1.82, command_timeout: Duration::from_millis(250) };
-    let drive = Velocity { linear: [0.1, 0.0, 0.0], angular: [0.0; 3] };
-    let invalid = Velocity { linear: [f64::NAN; 3], angular: [0.0; 3] };
-    let reset = Event::Reset { cause_persists: false };
-    let events =
-        [Event::Command(drive), Event::Time, Event::Command(invalid), Event::Held(true), Event::Held(false), Event::Latch, reset];
+    let limits = Limits {
+        linear: 0.26,
+        angular: 1.82,
+        command_timeout: Duration::from_millis(250),
+    };
+    let drive = Velocity {
+        linear: [0.1, 0.0, 0.0],
+        angular: [0.0; 3],
+    };
+    let invalid = Velocity {
+        linear: [f64::NAN; 3],
+        angular: [0.0; 3],
+    };
+    let reset = Event::Reset {
+        cause_persists: false,
+    };
+    let events = [
+        Event::Command(drive),
+        Event::Time,
+        Event::Command(invalid),
+        Event::Held(true),
+        Event::Held(false),
+        Event::Latch,
+        reset,
+    ];
 
     let before = ALLOCATIONS.load(Ordering::Relaxed);
     let (mut state, mut passed) = (State::new(false), 0);
     for step in 0..100_000_u32 {
-        let decision = decide(state, Duration::from_millis(37) * step, events[step as usize % events.len()], &limits);
+        let decision = decide(
+            state,
+            Duration::from_millis(37) * step,
+            events[step as usize % events.len()],
+            &limits,
+        );
         state = decision.state;
         passed += u32::from(decision.output == Output::Pass);
     }

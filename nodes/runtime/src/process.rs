@@ -115,22 +115,24 @@ impl Process {
         }))
     }
 
-    /// Asks it to end.
+    /// Asks it to end. What it has opened for the user, such as the window of a viewer, stays.
     pub fn terminate(&self) {
-        self.signal(Signal::TERM);
-    }
-
-    /// Ends it and all it may have started.
-    pub fn kill(&self) {
-        self.signal(Signal::KILL);
-    }
-
-    fn signal(&self, signal: Signal) {
         // The child is not yet waited for while this value lives, so its id cannot belong to anybody else; an error
         // means that it has ended already.
-        if let Some(group) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
-            let _ = rustix::process::kill_process_group(group, signal);
+        if let Some(process) = self.pid() {
+            let _ = rustix::process::kill_process(process, Signal::TERM);
         }
+    }
+
+    /// Ends it and all that it may have started.
+    pub fn kill(&self) {
+        if let Some(group) = self.pid() {
+            let _ = rustix::process::kill_process_group(group, Signal::KILL);
+        }
+    }
+
+    fn pid(&self) -> Option<Pid> {
+        i32::try_from(self.child.id()).ok().and_then(Pid::from_raw)
     }
 }
 

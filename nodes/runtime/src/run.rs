@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -17,6 +18,8 @@ use crate::supervisor::{Outcome, Supervisor};
 const NOT_FOUND: i32 = 1;
 const BAD_SETUP: i32 = 2;
 const INTERRUPTED: i32 = 130;
+/// How much longer nodes may take to write their results when nobody is in a hurry.
+const RESULTS: Duration = Duration::from_secs(10);
 
 /// What is left to say when everything has ended.
 #[derive(Debug)]
@@ -58,7 +61,13 @@ pub fn run(options: &RunOptions, programs: &Path, runs: &Path) -> Result<Finishe
         Ok(Outcome::Interrupted) => "interrupted",
         Ok(Outcome::BadSetup(_) | Outcome::GaveUp(_)) | Err(_) => "the run failed",
     };
-    supervisor.take_down(reason)?;
+    // Nobody waits for the end of a search as for the end of a Ctrl-C.
+    let extra = if matches!(outcome, Ok(Outcome::MissionOver(_))) {
+        RESULTS
+    } else {
+        Duration::ZERO
+    };
+    supervisor.take_down(reason, extra)?;
     drop((run_dir, domain));
     Ok(finish(
         &outcome?,

@@ -247,7 +247,10 @@ fn option_values(
         ("vlm_model", options.vlm_model.clone()),
         ("rerun", options.rerun.then(|| "true".to_string())),
         // A physical robot moves only after somebody has deliberately freed it.
-        ("start_latched", (options.sim == Sim::None).then(|| "true".to_string())),
+        (
+            "start_latched",
+            (options.sim == Sim::None).then(|| "true".to_string()),
+        ),
         ("speed", Some(options.speed.to_string())),
         ("seed", Some(options.seed.to_string())),
         ("base", Some(options.base.word().to_string())),
@@ -313,7 +316,12 @@ fn generate_maze(seed: u64, programs: &Path, out: &Path, values: &mut Values) ->
             String::from_utf8_lossy(&output.stderr).trim()
         );
     }
-    for (name, file) in [("world", "world.sdf"), ("map", "map.yaml"), ("locations", "locations.yaml"), ("ground_truth", TRUTH)] {
+    for (name, file) in [
+        ("world", "world.sdf"),
+        ("map", "map.yaml"),
+        ("locations", "locations.yaml"),
+        ("ground_truth", TRUTH),
+    ] {
         let file = text_of(&existing(&dir.join(file), "the generated maze")?)?;
         values.entry(name.into()).or_insert(file);
     }
@@ -325,11 +333,14 @@ fn generate_maze(seed: u64, programs: &Path, out: &Path, values: &mut Values) ->
 
 /// What a generated maze wants found.
 fn generated_class(truth: &Path) -> Result<String> {
-    let text = std::fs::read_to_string(truth).with_context(|| format!("cannot read {}", truth.display()))?;
+    let text = std::fs::read_to_string(truth)
+        .with_context(|| format!("cannot read {}", truth.display()))?;
     let truth_value: serde_json::Value =
         serde_json::from_str(&text).with_context(|| format!("in {}", truth.display()))?;
     let class = truth_value["find"].as_str();
-    class.map(String::from).with_context(|| format!("{} does not say what to find", truth.display()))
+    class
+        .map(String::from)
+        .with_context(|| format!("{} does not say what to find", truth.display()))
 }
 
 /// `20261123-222400`, UTC.

@@ -77,6 +77,11 @@ fn reset(options: &StopOptions, live: &[RunNote], programs: &Path) -> Result<()>
 
 fn become_client(order: &str, zenoh: &str, domain: Option<u8>, programs: &Path) -> io::Error {
     let args: Vec<OsString> = vec![order.into(), "--zenoh".into(), zenoh.into()];
-    let env = domain.map(|domain| [("ROS_DOMAIN_ID", domain.to_string()), ("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST".into())]);
+    let env = domain.map(|domain| {
+        [
+            ("ROS_DOMAIN_ID", domain.to_string()),
+            ("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST".into()),
+        ]
+    });
     hand_over(programs, "emergency_stop", &args, env.into_iter().flatten())
 }

@@ -1,6 +1,7 @@
 //! Takes the graph down in the safe order: the stop latches and the mission ends (which cancels its goals); the base is
 //! seen to stand still; the nodes end; the gate ends; its guard ends; the base itself, which must see the last zero,
-//! ends last. Every step has a time by which it is over, so that the whole takes less than 5 s whatever hangs.
+//! ends last. Every step has a time by which it is over, so that the whole takes less than 5 s whatever hangs, or what the
+//! caller adds to it for nodes that have results to write.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -22,8 +23,9 @@ const OVER_BY: [(StopPhase, Duration); 4] = [
 ];
 
 impl Supervisor {
-    /// Ends every process. A second Ctrl-C changes nothing: the order is what makes the stop safe.
-    pub fn take_down(&mut self, reason: &str) -> io::Result<()> {
+    /// Ends every process; nodes may take `extra` time for their results. A second Ctrl-C changes nothing: the order is
+    /// what makes the stop safe.
+    pub fn take_down(&mut self, reason: &str, extra: Duration) -> io::Result<()> {
         let begin = Instant::now();
         self.stopping = true;
         if self.is_alive(StopPhase::Gate) {
@@ -41,7 +43,7 @@ impl Supervisor {
         }
         for (phase, over_by) in OVER_BY {
             self.terminate(phase);
-            self.wait_until(begin + over_by, |this| !this.is_alive_up_to(phase))?;
+            self.wait_until(begin + over_by + extra, |this| !this.is_alive_up_to(phase))?;
             self.kill_up_to(phase);
         }
         self.wait_until(Instant::now() + Duration::from_secs(1), |this| {

@@ -38,7 +38,11 @@ fn main() -> ExitCode {
 }
 
 fn run(flags: Flags, mut ros: RosNode) -> Result<ExitCode> {
-    let Flags { order, zenoh, robot } = flags;
+    let Flags {
+        order,
+        zenoh,
+        robot,
+    } = flags;
     let service = match order {
         Order::Latch => "/emergency_stop",
         Order::Reset => "/emergency_stop/reset",
@@ -46,14 +50,20 @@ fn run(flags: Flags, mut ros: RosNode) -> Result<ExitCode> {
     if order == Order::Latch {
         // By both ways at once: either may be the one that works.
         let key = wire::keys::of_robot(&robot, wire::keys::EMERGENCY_STOP);
-        std::thread::Builder::new().name("zenoh".into()).spawn(move || {
-            if let Err(error) = estop::remote_stop::put(&zenoh, &key, "emergency_stop latch") {
-                tracing::info!("not by Zenoh: {error:#}");
-            }
-        })?;
+        std::thread::Builder::new()
+            .name("zenoh".into())
+            .spawn(move || {
+                if let Err(error) = estop::remote_stop::put(&zenoh, &key, "emergency_stop latch") {
+                    tracing::info!("not by Zenoh: {error:#}");
+                }
+            })?;
     }
-    let client = ros.node.create_client::<Trigger::Service>(service, r2r::QosProfile::services_default())?;
-    let mut states = ros.node.subscribe::<EmergencyStopState>("/emergency_stop/state", qos::latched())?;
+    let client = ros
+        .node
+        .create_client::<Trigger::Service>(service, r2r::QosProfile::services_default())?;
+    let mut states = ros
+        .node
+        .subscribe::<EmergencyStopState>("/emergency_stop/state", qos::latched())?;
     let available = r2r::Node::is_available(&client)?;
     let mut call = Box::pin(async move {
         available.await?;
@@ -63,8 +73,12 @@ fn run(flags: Flags, mut ros: RosNode) -> Result<ExitCode> {
     let deadline = Instant::now() + PATIENCE;
     ros.spin_until(Duration::from_millis(10), |ros| {
         while let Some(Some(state)) = states.next().now_or_never() {
-            if order == Order::Latch && u32::from(state.state) == EmergencyStopState::LATCHED as u32 {
-                verdict = Some((true, format!("latched by {}: {}", state.source, state.reason)));
+            if order == Order::Latch && u32::from(state.state) == EmergencyStopState::LATCHED as u32
+            {
+                verdict = Some((
+                    true,
+                    format!("latched by {}: {}", state.source, state.reason),
+                ));
             }
         }
         if let Some(Ok(answer)) = (&mut call).now_or_never() {
@@ -82,7 +96,9 @@ fn run(flags: Flags, mut ros: RosNode) -> Result<ExitCode> {
             Ok(ExitCode::from(NO_ANSWER))
         }
         None => {
-            eprintln!("emergency_stop: no gate answers on {service}; is it in this ROS domain (ROS_DOMAIN_ID)?");
+            eprintln!(
+                "emergency_stop: no gate answers on {service}; is it in this ROS domain (ROS_DOMAIN_ID)?"
+            );
             Ok(ExitCode::from(NO_ANSWER))
         }
     }
