@@ -1,3 +1,7 @@
-//! NavigateToPose proxy with a feasibility verdict
+//! The gatekeeper's program; everything is in the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ros_node::run("gatekeeper", gatekeeper::node::run)
+}

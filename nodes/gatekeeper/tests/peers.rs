@@ -1,0 +1,58 @@
+//! The built gatekeeper between an rclpy navigation server and an rclpy client: each test is one Python program under
+//! `tests/peers/`, in a ROS domain of its own.
+
+use std::path::Path;
+use std::process::Command;
+
+fn peers(program: &str, domain: u8) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers");
+    let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".into());
+    let mut command = Command::new(&python);
+    command
+        .arg(folder.join(program))
+        .env("GATEKEEPER", env!("CARGO_BIN_EXE_gatekeeper"))
+        .env("ROS_DOMAIN_ID", domain.to_string())
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("RUST_LOG", "warn");
+    // The model of the tests is on this machine.
+    for proxy in ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"] {
+        command.env_remove(proxy);
+    }
+    // rclpy brings its libraries along and must not find others first; the gatekeeper needs the path.
+    if let Some(path) = std::env::var_os("LD_LIBRARY_PATH") {
+        command
+            .env("GATEKEEPER_LIBRARY_PATH", path)
+            .env_remove("LD_LIBRARY_PATH");
+    }
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("cannot start {python}: {error}"));
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    println!("{}", text(&output.stdout));
+    assert!(output.status.success(), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_goals_life() {
+    peers("goals.py", 40);
+}
+
+#[test]
+fn preemption() {
+    peers("preemption.py", 41);
+}
+
+#[test]
+fn refusals() {
+    peers("refusals.py", 42);
+}
+
+#[test]
+fn faults() {
+    peers("faults.py", 43);
+}
+
+#[test]
+fn model() {
+    peers("model.py", 44);
+}
