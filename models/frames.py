@@ -133,7 +133,8 @@ def vary(
 
 
 def _vary_light(view: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    hue, saturation = rng.uniform(-4, 4), rng.uniform(0.65, 1.35)
+    # Objects, walls and floors come in any colour: a hue says little.
+    hue, saturation = rng.normal(0, 20), rng.uniform(0.5, 1.4)
     hsv = cv2.cvtColor(view, cv2.COLOR_RGB2HSV)
     steps = np.arange(256, dtype=np.float32)
     hsv[..., 0] = cv2.LUT(hsv[..., 0], ((steps + hue) % 180).astype(np.uint8))

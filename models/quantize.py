@@ -42,7 +42,7 @@ def main() -> None:
     data = frames.load(options.frames, Model(options.model).size, options.most)
     with tempfile.TemporaryDirectory() as folder:
         prepared = Path(folder) / "prepared.onnx"
-        quant_pre_process(options.model, prepared)
+        quant_pre_process(options.model, prepared, skip_symbolic_shape=True)
         quantize_static(
             prepared,
             options.out,
