@@ -9,7 +9,7 @@ use crate::ros::{self, ControlPeriods};
 use anyhow::Context;
 use clap::Parser;
 use futures::StreamExt;
-use r2r::geometry_msgs::msg::{PoseWithCovarianceStamped, TransformStamped};
+use r2r::geometry_msgs::msg::{PoseStamped, PoseWithCovarianceStamped, TransformStamped};
 use r2r::nav_msgs::msg::{OccupancyGrid, Odometry};
 use r2r::sensor_msgs::msg::LaserScan;
 use r2r::std_msgs::msg::Header;
@@ -31,21 +31,17 @@ pub struct Args {
     /// The map, as Nav2's map_saver writes it
     #[arg(long, value_name = "FILE.yaml")]
     map: PathBuf,
-    /// Where the robot's odometry began, in the map: m, m, rad
-    #[arg(
-        long,
-        value_name = "X,Y,YAW",
-        default_value = "0,0,0",
-        allow_hyphen_values = true
-    )]
-    initial_pose: InitialPose,
+    /// Where the robot's odometry began, in the map: m, m, rad. Without it, what the simulator says on
+    /// /sim/start_pose; later corrections come on /initialpose
+    #[arg(long, value_name = "X,Y,YAW", allow_hyphen_values = true)]
+    initial_pose: Option<InitialPose>,
     /// The transform from map to odom is stamped so far ahead of its scan that it serves until the next, s
     #[arg(long, default_value_t = 0.2, value_name = "S")]
     transform_tolerance: f64,
 }
 
 /// A planar pose on the command line.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 struct InitialPose(Pose2);
 
 impl FromStr for InitialPose {
@@ -82,8 +78,14 @@ pub fn run(args: Args, mut ros: RosNode) -> anyhow::Result<ExitCode> {
     map_publisher
         .publish(&grid_of(&map, ros.clock().now_nanos()))
         .context("cannot publish the map")?;
-    let localization = Localization::new(&mut ros, &args, &map)?;
+    let mut localization = Localization::new(&mut ros, &args, &map)?;
+    if let Some(InitialPose(map_from_odom)) = args.initial_pose {
+        localization.localizer.odometry_began_at(map_from_odom);
+    }
     let localization = Rc::new(RefCell::new(localization));
+    if args.initial_pose.is_none() {
+        follow_start_pose(&mut ros, &localization)?;
+    }
     follow_topics(&mut ros, &localization)?;
     let reported = Rc::clone(&localization);
     diagnostics::publish_each_second(&mut ros, move || reported.borrow().report())?;
@@ -98,6 +100,20 @@ pub fn run(args: Args, mut ros: RosNode) -> anyhow::Result<ExitCode> {
         ros.stop_requested()
     });
     Ok(ExitCode::SUCCESS)
+}
+
+fn follow_start_pose(ros: &mut RosNode, node: &Rc<RefCell<Localization>>) -> anyhow::Result<()> {
+    let mut poses = ros
+        .node
+        .subscribe::<PoseStamped>("/sim/start_pose", qos::latched())?;
+    let node = Rc::clone(node);
+    ros.spawn(async move {
+        while let Some(message) = poses.next().await {
+            let map_from_odom = ros::planar_pose(&message.pose);
+            node.borrow_mut().localizer.odometry_began_at(map_from_odom);
+        }
+    });
+    Ok(())
 }
 
 fn follow_topics(ros: &mut RosNode, node: &Rc<RefCell<Localization>>) -> anyhow::Result<()> {
@@ -154,7 +170,7 @@ struct Localization {
 impl Localization {
     fn new(ros: &mut RosNode, args: &Args, map: &OccupancyMap) -> anyhow::Result<Self> {
         Ok(Self {
-            localizer: Localizer::new(map, args.initial_pose.0),
+            localizer: Localizer::new(map),
             tf: TransformBuffer::subscribe(ros)?,
             transforms: ros
                 .node
@@ -192,6 +208,9 @@ impl Localization {
     /// Matches the scan that waits, once the transforms at its stamp are there.
     fn localize(&mut self) {
         let Some(scan) = &self.waiting else { return };
+        if !self.localizer.is_told() {
+            return;
+        }
         let stamp = time::nanos(&scan.header.stamp);
         let tf = self.tf.borrow();
         let found = (tf.lookup(&self.odom_frame, &self.base_frame, Some(stamp))).and_then(|odom| {
@@ -279,12 +298,17 @@ impl Localization {
         }
         let (x, y) = (given.translation.x, given.translation.y);
         tracing::info!(x, y, yaw = given.rotation.angle(), "initial pose received");
-        self.localizer.reset(given);
+        self.localizer.robot_is_at(given);
     }
 
     fn report(&self) -> Report {
         let estimate = self.localizer.estimate();
-        let (level, message) = if self.scans == 0 {
+        let (level, message) = if !self.localizer.is_told() {
+            (
+                Level::Warn,
+                "waiting to be told where the robot is: give --initial-pose or publish /initialpose",
+            )
+        } else if self.scans == 0 {
             (Level::Warn, "waiting for /scan and its transforms")
         } else if estimate.fit < POOR_FIT {
             (

@@ -97,6 +97,8 @@ pub struct Localizer {
     odom_from_base: Option<Pose2>,
     /// What someone says of the robot's place; the next scan is then matched widely.
     told: Option<Told>,
+    /// Whether anyone ever said anything.
+    is_told: bool,
 }
 
 /// What someone says of the robot's place.
@@ -109,24 +111,39 @@ enum Told {
 }
 
 impl Localizer {
-    /// A localizer for a robot whose odometry began at about `map_from_odom`: one that starts there now, or one that
-    /// has driven since.
-    pub fn new(map: &OccupancyMap, map_from_odom: Pose2) -> Self {
+    /// A localizer that waits to be told where the robot is.
+    pub fn new(map: &OccupancyMap) -> Self {
         Self {
             field: DistanceField::new(map),
             estimate: Estimate {
-                map_from_base: map_from_odom,
+                map_from_base: Pose2::identity(),
                 covariance: told_covariance(),
                 fit: 0.0,
             },
             odom_from_base: None,
-            told: Some(Told::OdometryBegan(map_from_odom)),
+            told: None,
+            is_told: false,
         }
     }
 
     /// Someone says that the robot is at about this pose.
-    pub fn reset(&mut self, map_from_base: Pose2) {
-        self.told = Some(Told::Here(map_from_base));
+    pub fn robot_is_at(&mut self, map_from_base: Pose2) {
+        self.tell(Told::Here(map_from_base));
+    }
+
+    /// Someone says that the robot was at about this pose when its odometry began. It may have driven since.
+    pub fn odometry_began_at(&mut self, map_from_odom: Pose2) {
+        self.tell(Told::OdometryBegan(map_from_odom));
+    }
+
+    fn tell(&mut self, told: Told) {
+        self.told = Some(told);
+        self.is_told = true;
+    }
+
+    /// Whether anyone has said where the robot is or was; until then scans are of no use.
+    pub fn is_told(&self) -> bool {
+        self.is_told
     }
 
     /// The newest estimate.
@@ -314,6 +331,12 @@ mod tests {
         drawn::map(&MAZE, 20)
     }
 
+    fn told(map: &OccupancyMap, map_from_odom: Pose2) -> Localizer {
+        let mut localizer = Localizer::new(map);
+        localizer.odometry_began_at(map_from_odom);
+        localizer
+    }
+
     /// Noise that needs no generator crate: equidistributed in [-1, 1).
     struct Noise(u64);
 
@@ -392,7 +415,7 @@ mod tests {
         let map = maze();
         let mut noise = Noise(7);
         let way = poses();
-        let mut localizer = Localizer::new(&map, way[0]);
+        let mut localizer = told(&map, way[0]);
         let mut odom = Pose2::identity();
         let mut worst = (0.0_f64, 0.0_f64);
         for at in 0..way.len() {
@@ -436,7 +459,7 @@ mod tests {
     fn finds_itself_from_a_rough_initial_pose() {
         let map = maze();
         let truth = pose(1.6, 3.2, 1.2);
-        let mut localizer = Localizer::new(&map, pose(1.3, 2.9, 1.4));
+        let mut localizer = told(&map, pose(1.3, 2.9, 1.4));
         let points = scan(&map, &truth, None, &mut Noise(1));
         let estimate = localizer.update(Pose2::identity(), &points);
         let error = difference(&estimate.map_from_base, &truth);
@@ -452,7 +475,7 @@ mod tests {
         let began = pose(1.5, 1.5, 0.0);
         // 4.5 m of driving, with some drift.
         let odom = began.inv_mul(&truth) * pose(0.15, -0.1, 0.08);
-        let mut localizer = Localizer::new(&map, began);
+        let mut localizer = told(&map, began);
         let points = scan(&map, &truth, None, &mut Noise(1));
         let estimate = localizer.update(odom, &points);
         let error = difference(&estimate.map_from_base, &truth);
@@ -463,7 +486,7 @@ mod tests {
     fn says_how_sure_it_is() {
         let map = drawn::map(&["############", "#..........#", "############"], 20);
         let truth = pose(6.0, 1.5, 0.0);
-        let mut localizer = Localizer::new(&map, truth);
+        let mut localizer = told(&map, truth);
         for _ in 0..5 {
             localizer.update(Pose2::identity(), &scan(&map, &truth, None, &mut Noise(3)));
         }
@@ -475,7 +498,7 @@ mod tests {
 
     #[test]
     fn a_scan_without_points_changes_nothing_but_the_uncertainty() {
-        let mut localizer = Localizer::new(&maze(), pose(1.5, 1.5, 0.0));
+        let mut localizer = told(&maze(), pose(1.5, 1.5, 0.0));
         localizer.update(Pose2::identity(), &[]);
         let before = localizer.estimate().covariance[(0, 0)];
         let estimate = localizer.update(pose(0.1, 0.0, 0.0), &[]);
