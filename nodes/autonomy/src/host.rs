@@ -171,13 +171,13 @@ impl Voice {
 
     fn farewell(&mut self, end: &End, found: Option<&Look>) {
         let (state, reason) = match end {
-            End::Found => (SearchStatus::SUCCEEDED, format!("{} found", self.target)),
-            End::Failed(reason) => (SearchStatus::FAILED, reason.clone()),
-            End::Interrupted => (SearchStatus::FAILED, "interrupted".into()),
+            End::Found => (SearchStatus::SUCCEEDED as u8, format!("{} found", self.target)),
+            End::Failed(reason) => (SearchStatus::FAILED as u8, reason.clone()),
+            End::Interrupted => (SearchStatus::FAILED as u8, "interrupted".into()),
         };
         tracing::info!(%reason, "the tree has ended");
         let look = found.or(self.newest.as_ref()).cloned();
-        let status = self.status(state as u8, reason, look.as_ref());
+        let status = self.status(state, reason, look.as_ref());
         self.publish(&status);
     }
 

@@ -236,6 +236,7 @@ impl Worker {
                 return;
             }
         }
+        let mut result = result;
         select! {
             _ = result => {}
             () = patience => tracing::error!("a canceled goal has not ended within {CANCEL_TIMEOUT:?}"),
