@@ -4,12 +4,11 @@
 Needs numpy, opencv and onnxruntime, and no other detector: the steps are those of Ultralytics' predictor with
 rect=False (letterbox, bilinear resize, 0 to 1, confidence, class-wise suppression), written out with OpenCV and NumPy.
 
-  reference.py check                          succeeds when the needed packages are there
   reference.py letterbox OUT SIDE WxH...      random pictures: OUT/WxH.rgb, and OUT/WxH.box, the input's bytes
   reference.py encodings OUT                  pictures in ROS's encodings: OUT/cases.json, OUT/*.raw, OUT/*.rgb
   reference.py photos OUT PHOTO               a photo and pictures made of it, as PNG: OUT/*.png
   reference.py detect MODEL PICTURE...        JSON: by picture, [{class_id, confidence, bbox}]
-  reference.py time MODEL WxH RUNS            JSON lines on demand, see `time_steps`
+  reference.py time MODEL WxH                 one JSON line for each input line, see `time_steps`
 """
 
 import json
@@ -224,8 +223,8 @@ def write_photos(out, photo):
         cv2.imwrite(str(out / f"{name}.png"), pixels)
 
 
-def time_steps(model, size, runs):
-    """Times of each step in ms, one thread, JSON: pre, write (the input written once), infer, post."""
+def time_steps(model, size):
+    """Times of each step in ms, with one thread: pre, write (the input written once), infer, post."""
     cv2.setNumThreads(1)
     session, width, height, dtype = open_model(model, threads=1)
     w, h = map(int, size.split("x"))
@@ -258,8 +257,8 @@ def main():
     elif command == "detect":
         detect(args[0], args[1:])
     elif command == "time":
-        time_steps(args[0], args[1], args[2:])
-    elif command != "check":
+        time_steps(args[0], args[1])
+    else:
         sys.exit(__doc__)
 
 

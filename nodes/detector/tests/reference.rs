@@ -1,9 +1,11 @@
 //! The detector against its Python reference (`reference.py`: OpenCV, NumPy, ONNX Runtime), run in the same test.
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
+use common::{python, shared_models};
 use detector::boxes::{Thresholds, iou};
 use detector::encoding::PixelOrder;
 use detector::letterbox::Letterbox;
@@ -17,58 +19,12 @@ use serde::Deserialize;
 use wire::Stamp;
 use wire::messages::{ImageHeader, ImageView};
 
-/// A Python with what the reference needs; `None`, said aloud, where there is none. In CI that is a failure.
 fn reference() -> Option<PathBuf> {
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let cache = cache.unwrap_or_else(|| {
-        PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache")
-    });
-    let named = std::env::var_os("TURTLEBOT_MAZE_PYTHON").map(PathBuf::from);
-    let candidates = named.into_iter().chain([
-        cache.join("turtlebot-maze/ros/bin/python3"),
-        "python3".into(),
-    ]);
-    let works = |python: &PathBuf| run(python, &["check"]).is_ok();
-    let python = candidates.into_iter().find(works);
-    if python.is_none() {
-        skip("no Python with numpy, opencv and onnxruntime (name one in TURTLEBOT_MAZE_PYTHON)");
-    }
-    python
+    python(&["numpy", "cv2", "onnxruntime"])
 }
 
-/// The folder with models and photos that are no part of the project.
-fn shared_models() -> Option<PathBuf> {
-    let folder = std::env::var_os("TURTLEBOT_MAZE_SHARED")
-        .map(|folder| PathBuf::from(folder).join("models"));
-    if folder.is_none() {
-        skip("TURTLEBOT_MAZE_SHARED is not set");
-    }
-    folder
-}
-
-fn skip(reason: &str) {
-    assert!(
-        std::env::var_os("CI").is_none(),
-        "in CI nothing is skipped: {reason}"
-    );
-    eprintln!("skipped: {reason}");
-}
-
-fn run(python: &Path, arguments: &[&str]) -> Result<String, String> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference.py");
-    // Python finds its own libraries; those of a sourced ROS would be in their way.
-    let output = Command::new(python)
-        .arg(script)
-        .args(arguments)
-        .env_remove("LD_LIBRARY_PATH")
-        .output();
-    let output = output.map_err(|error| error.to_string())?;
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    if output.status.success() {
-        Ok(text(&output.stdout))
-    } else {
-        Err(text(&output.stderr))
-    }
+fn run(python: &Path, arguments: &[&str]) -> String {
+    common::run(python, "reference.py", arguments)
 }
 
 #[test]
@@ -103,8 +59,7 @@ fn pictures_are_fitted_to_the_bit() {
     run(
         &python,
         &arguments.iter().map(String::as_str).collect::<Vec<_>>(),
-    )
-    .unwrap();
+    );
     let mut preprocessor = Preprocessor::default();
     let mut input = vec![0.0_f32; 3 * side * side];
     for ([w, h], name) in sizes.into_iter().zip(names) {
@@ -161,8 +116,7 @@ fn encodings_are_converted_as_opencv_does() {
     run(
         &python,
         &["encodings", &folder.path().display().to_string()],
-    )
-    .unwrap();
+    );
     let cases = std::fs::read(folder.path().join("cases.json")).unwrap();
     let cases: Vec<EncodingCase> = serde_json::from_slice(&cases).unwrap();
     assert!(cases.len() > 50);
@@ -254,7 +208,7 @@ fn assert_parity(python: &Path, model: &Path, photos: &[PathBuf]) {
     let mut arguments = vec!["detect", model.to_str().unwrap()];
     arguments.extend(photos.iter().map(|photo| photo.to_str().unwrap()));
     let answers: BTreeMap<PathBuf, Vec<Box>> =
-        serde_json::from_str(&run(python, &arguments).unwrap()).unwrap();
+        serde_json::from_str(&run(python, &arguments)).unwrap();
     let model = Model::load(model, &ModelOptions::default()).unwrap();
     let mut pipeline = Pipeline::new(model, Thresholds::default());
     for (photo, expected) in &answers {
@@ -293,8 +247,7 @@ fn boxes_are_the_references() {
             folder.path().to_str().unwrap(),
             photo.to_str().unwrap(),
         ],
-    )
-    .unwrap();
+    );
     let mut photos: Vec<PathBuf> = std::fs::read_dir(folder.path())
         .unwrap()
         .map(|entry| entry.unwrap().path())

@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""Small ONNX graphs that stand for YOLO exports which are not to be had: `make_models.py OUT`.
+
+Each sees one object: class 1 ("cup"), box 10 20 50 80 in the input's pixels, with the mean of its frame as confidence,
+so that a white frame gives 1 and frames of one batch can be told apart. Needs numpy and onnx.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+NAMES = "{0: 'ball', 1: 'cup', 2: \"baker's box\"}"
+CLASSES, ANCHORS = 3, 21
+CENTRE = (30, 50, 40, 60)
+CORNERS = (10, 20, 50, 80)
+
+
+def raw_output():
+    """What is constant in [1, 4 + classes, anchors], and where the confidence goes."""
+    constant = np.zeros((1, 4 + CLASSES, ANCHORS), np.float32)
+    constant[0, :4, 5] = CENTRE
+    confidence = np.zeros_like(constant)
+    confidence[0, 4 + 1, 5] = 1
+    return constant, confidence
+
+
+def boxes_output():
+    """The same for [1, boxes, 6]."""
+    constant = np.zeros((1, 300, 6), np.float32)
+    constant[0, 0] = (*CORNERS, 0, 1)
+    confidence = np.zeros_like(constant)
+    confidence[0, 0, 4] = 1
+    return constant, confidence
+
+
+def save(path, shape, output, half=False, quantised=False, metadata=None, outputs=1, type=None):
+    dtype, onnx_type = (np.float16, TensorProto.FLOAT16) if half else (np.float32, TensorProto.FLOAT)
+    constant, confidence = (part.astype(dtype) for part in output)
+    axes = np.arange(1, len(shape), dtype=np.int64)
+    weights = [
+        numpy_helper.from_array(constant, "constant"),
+        numpy_helper.from_array(confidence, "confidence"),
+        numpy_helper.from_array(axes, "axes"),
+        numpy_helper.from_array(np.array([-1, 1, 1], np.int64), "column"),
+    ]
+    nodes, source = [], "images"
+    if type is not None:
+        nodes.append(helper.make_node("Cast", ["images"], ["cast"], to=onnx_type))
+        source = "cast"
+    if quantised:
+        weights += [
+            numpy_helper.from_array(np.array(1 / 255, np.float32), "scale"),
+            numpy_helper.from_array(np.array(0, np.uint8), "zero"),
+        ]
+        nodes += [
+            helper.make_node("QuantizeLinear", [source, "scale", "zero"], ["quantised"]),
+            helper.make_node("DequantizeLinear", ["quantised", "scale", "zero"], ["dequantised"]),
+        ]
+        source = "dequantised"
+    nodes += [
+        helper.make_node("ReduceMean", [source, "axes"], ["mean"]),
+        helper.make_node("Reshape", ["mean", "column"], ["means"]),
+        helper.make_node("Mul", ["means", "confidence"], ["scaled"]),
+        helper.make_node("Add", ["scaled", "constant"], ["output0"]),
+    ]
+    results = [helper.make_tensor_value_info("output0", onnx_type, [shape[0], *constant.shape[1:]])]
+    if outputs == 2:
+        nodes.append(helper.make_node("Identity", ["output0"], ["output1"]))
+        results.append(helper.make_tensor_value_info("output1", onnx_type, [shape[0], *constant.shape[1:]]))
+    inputs = [helper.make_tensor_value_info("images", type or onnx_type, shape)]
+    graph = helper.make_graph(nodes, "stand-in", inputs, results, weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    entries = {"names": NAMES, "stride": "32", "task": "detect"} if metadata is None else metadata
+    helper.set_model_props(model, entries)
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
+
+
+def main():
+    out = Path(sys.argv[1])
+    free = ["batch", 3, "height", "width"]
+    said = {"names": NAMES, "stride": "32", "task": "detect", "imgsz": "[96, 160]"}
+    save(out / "fixed.onnx", [1, 3, 96, 160], raw_output())
+    save(out / "free.onnx", free, raw_output(), metadata=said)
+    save(out / "half.onnx", [1, 3, 96, 160], raw_output(), half=True)
+    save(out / "half_boxes.onnx", free, boxes_output(), half=True, metadata=said)
+    save(out / "quantised.onnx", [1, 3, 96, 160], raw_output(), quantised=True)
+    save(out / "batch_of_four.onnx", [4, 3, 96, 160], raw_output())
+    save(out / "boxes.onnx", [1, 3, 96, 160], boxes_output())
+    save(out / "nameless.onnx", [1, 3, 96, 160], raw_output(), metadata={})
+    # Not for this program: each is refused with what was expected and what was found.
+    four = {"names": "{0: 'a', 1: 'b', 2: 'c', 3: 'd'}"}
+    save(out / "refused_names.onnx", [1, 3, 96, 160], raw_output(), metadata=four)
+    save(out / "refused_task.onnx", [1, 3, 96, 160], raw_output(), metadata={"names": NAMES, "task": "segment"})
+    save(out / "refused_grey.onnx", [1, 1, 96, 160], raw_output())
+    save(out / "refused_bytes.onnx", [1, 3, 96, 160], raw_output(), type=TensorProto.UINT8)
+    save(out / "refused_outputs.onnx", [1, 3, 96, 160], raw_output(), outputs=2)
+    classes = (np.zeros((1, 1, 1000), np.float32),) * 2
+    save(out / "refused_classes.onnx", [1, 3, 96, 160], classes, metadata={"names": NAMES})
+
+
+if __name__ == "__main__":
+    main()
