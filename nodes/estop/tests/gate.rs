@@ -1,5 +1,6 @@
 //! The gate and its guard as processes, against an independent rclpy client.
 
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
@@ -29,8 +30,7 @@ impl Stage {
         let mut peer = in_domain(Command::new("python3"), domain)
             .arg(script)
             .args(peer_args)
-            // The libraries of the project's ROS are found by Python's own packages; the path is for Rust programs.
-            .env_remove("LD_LIBRARY_PATH")
+            .env("LD_LIBRARY_PATH", library_path_for_python())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -174,6 +174,13 @@ impl Drop for Stage {
             let _ = process.wait();
         }
     }
+}
+
+/// Without the shims that Rust programs need with ROS from wheels: with them Python's own message code would be empty.
+fn library_path_for_python() -> OsString {
+    let path = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).filter(|folder| !folder.ends_with("shim"));
+    std::env::join_paths(folders).unwrap()
 }
 
 fn in_domain(mut command: Command, domain: u8) -> Command {
