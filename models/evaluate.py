@@ -89,8 +89,8 @@ def rates(table: np.ndarray, names: list[str]) -> dict[str, dict[str, float]]:
 
     def row(hits: int, said: int, there: int) -> dict[str, float]:
         return {
-            "precision": round(hits / said, 4) if said else float("nan"),
-            "recall": round(hits / there, 4) if there else float("nan"),
+            "precision": round(float(hits / said), 4) if said else float("nan"),
+            "recall": round(float(hits / there), 4) if there else float("nan"),
             "objects": int(there),
         }
 
