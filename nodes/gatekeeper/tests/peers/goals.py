@@ -128,15 +128,18 @@ def goal_pose_is_gated(bench):
     topic = bench.client_node.create_publisher(PoseStamped, "/goal_pose", 10)
     until(lambda: topic.get_subscription_count() == 1, "the gatekeeper's subscription of /goal_pose")
     count, verdicts = len(bench.navigator.goals), len(bench.client.verdicts)
-    topic.publish(pose(2.5, 2.5))
-    until(lambda: len(bench.client.verdicts) > verdicts, "a verdict on the bad pose")
+
+    def judged():
+        topic.publish(pose(2.5, 2.5))  # best effort: the first ones may be lost
+        return len(bench.client.verdicts) > verdicts
+    until(judged, "a verdict on the bad pose")
     equal(bench.client.verdicts[-1].error_code, 9224, "code")
     equal(len(bench.navigator.goals), count, "goals upstream")
     topic.publish(pose(1.5, 1.5))
     until(lambda: len(bench.navigator.goals) > count, "the good pose upstream")
     bench.navigator.order(bench.navigator.current, SUCCEEDED)
-    last = bytes(bench.client.verdicts[-1].goal_id.uuid)
-    until(lambda: (last, SUCCEEDED) in bench.client.states(), "its end in the status")
+    passed = [v for v in bench.client.verdicts if v.error_code == 0][-1]
+    until(lambda: (bytes(passed.goal_id.uuid), SUCCEEDED) in bench.client.states(), "its end in the status")
 
 
 def navigate_through_poses_is_refused_with_the_reason(bench):
