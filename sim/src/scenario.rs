@@ -224,9 +224,7 @@ impl Scenario {
                 return None;
             }
             places.truncate(6);
-            let at = rng
-                .random_range(2..=places.len().min(4).max(2))
-                .min(places.len());
+            let at = rng.random_range(2..=4);
             places.insert(at, view);
         }
         let inside = wall_middle(&maze, rng)?;

@@ -90,6 +90,11 @@ pub fn diffuse(color: Color) -> [f32; 3] {
     color.map(|c| c as f32)
 }
 
+/// Whether a place lies in an even one of so many stripes.
+pub fn even(place: f64, stripes: f64) -> bool {
+    ((place * stripes) as u32).is_multiple_of(2)
+}
+
 /// A texture painted by a function of the place in it, `(0, 0)` at the upper left and `(1, 1)` at the lower right.
 pub fn paint(
     name: String,

@@ -1,5 +1,8 @@
 //! What every generated search must be like.
 
+// A test fails by a panic, in its helpers too.
+#![allow(clippy::unwrap_used)]
+
 use sim::frames::labels;
 use sim::grid::CellState;
 use sim::obstacles::Obstacles;

@@ -1,9 +1,13 @@
 //! World files: written and read back, and what is said of a wrong one.
 
+// A test fails by a panic, in its helpers too.
+#![allow(clippy::unwrap_used)]
+
 use std::fs;
+use std::path::Path;
 
 use sim::World;
-use sim::grid::OccupancyGrid;
+use sim::grid::{CellState, OccupancyGrid};
 use sim::scenario::{Scenario, ScenarioOptions};
 
 #[test]
@@ -178,4 +182,27 @@ fn broken_files_are_refused() {
 #[test]
 fn a_model_named_twice_is_refused() {
     assert!(error(&format!("{WALL}\n{WALL}")).contains(":4: a second model is named `wall`"));
+}
+
+#[test]
+fn the_worlds_that_come_with_it_can_be_read() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("worlds");
+    let worlds = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    for path in worlds.filter(|p| p.extension().is_some_and(|e| e == "sdf")) {
+        let world = World::read_sdf(&path).unwrap();
+        let map = OccupancyGrid::of_world(&world);
+        assert_eq!(
+            map.at([world.robot_start.x, world.robot_start.y]),
+            CellState::Free,
+            "{}",
+            path.display()
+        );
+        assert!(
+            world.models.iter().any(|m| m.class().is_some()),
+            "{} holds no object",
+            path.display()
+        );
+    }
 }

@@ -5,7 +5,7 @@ use rand::RngExt;
 use super::{Builder, plain};
 use crate::mesh::Mesh;
 use crate::pose::Pose;
-use crate::surfaces::{self, Families, Noise, hsv, mix, random_color, scaled};
+use crate::surfaces::{self, Families, Noise, even, hsv, mix, random_color, scaled};
 use crate::world::{Shape, Solid};
 
 pub fn carton(b: &mut Builder) {
@@ -48,11 +48,7 @@ pub fn carton(b: &mut Builder) {
         if (u - 0.5).abs() < tape_width / 2.0 && v < 0.3 {
             tape
         } else if (u - label[0]).abs() < label[2] / 2.0 && (v - label[1]).abs() < label[3] / 2.0 {
-            if (v * 30.0) as u32 % 2 == 0 {
-                print
-            } else {
-                [0.9; 3]
-            }
+            if even(v, 30.0) { print } else { [0.9; 3] }
         } else if edge {
             scaled(card, 0.6)
         } else {

@@ -8,7 +8,7 @@ use rand::RngExt;
 use super::{Builder, plain};
 use crate::mesh::Mesh;
 use crate::pose::Pose;
-use crate::surfaces::{Color, Noise, hsv, mix, random_color, scaled};
+use crate::surfaces::{Color, Noise, even, hsv, mix, random_color, scaled};
 use crate::world::{Shape, Solid};
 
 const PIECES: usize = 20;
@@ -37,14 +37,14 @@ pub fn person(b: &mut Builder) {
     let bands = b.between(6.0, 14.0);
     let cloth = b.painted("torso", 64, 64, |u, v| match pattern {
         0 => {
-            if (v * bands) as u32 % 2 == 0 {
+            if even(v, bands) {
                 shirt
             } else {
                 second
             }
         }
         1 => {
-            if (u * 16.0) as u32 % 2 == (v * 12.0) as u32 % 2 {
+            if even(u, 16.0) == even(v, 12.0) {
                 shirt
             } else {
                 scaled(shirt, 0.7)

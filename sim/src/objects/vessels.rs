@@ -6,7 +6,7 @@ use rand::RngExt;
 use super::{Builder, plain};
 use crate::mesh::Mesh;
 use crate::pose::Pose;
-use crate::surfaces::{Noise, hsv, mix, random_color, scaled};
+use crate::surfaces::{Noise, even, hsv, mix, random_color, scaled};
 use crate::world::{Shape, Solid};
 
 const PIECES: usize = 28;
@@ -23,7 +23,7 @@ pub fn ball(b: &mut Builder) {
         0 if !(0.06..0.94).contains(&v) => [0.95; 3],
         0 => hsv(hue + (u * segments).floor() / segments, 0.8, 0.9),
         1 => {
-            if (u * segments) as u32 % 2 == 0 {
+            if even(u, segments) {
                 first
             } else {
                 [0.93; 3]
@@ -95,7 +95,7 @@ pub fn bottle(b: &mut Builder) {
         let streak = (1.0 - ((u * 2.0).fract() - 0.3).abs() * 9.0).clamp(0.0, 1.0) * 0.35;
         let clear = mix(glass, [1.0; 3], streak);
         if (low..high).contains(&v) {
-            let text = (v * 40.0) as u32 % 3 == 0 && (u * 23.0) as u32 % 4 != 0;
+            let text = (v * 40.0 / 3.0).fract() < 0.33 && (u * 23.0 / 4.0).fract() > 0.25;
             if text { ink } else { label }
         } else {
             clear
@@ -209,7 +209,7 @@ pub fn cup(b: &mut Builder) {
             }
         }
         2 => {
-            if (u * 12.0) as u32 % 2 == 0 {
+            if even(u, 12.0) {
                 mark
             } else {
                 [0.94; 3]

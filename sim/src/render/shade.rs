@@ -79,7 +79,7 @@ fn shade_run(planes: &Planes, surface: &Surface, start: usize, row: usize, pixel
                 footprint,
             );
             let channel = |shift: u32, scale: f32| {
-                ((texel >> shift & 255) * (scale * light) as u32 >> 8).min(255) as u8
+                ((((texel >> shift) & 255) * (scale * light) as u32) >> 8).min(255) as u8
             };
             *pixel = [
                 channel(0, scale[0]),

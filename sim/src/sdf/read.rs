@@ -220,9 +220,8 @@ impl<'a> Reader<'a> {
                 let geometry = self.only(collision, "geometry")?;
                 let pose = within(link_pose, self.pose(collision)?);
                 let solid = self.solid(geometry)?;
-                if !(pose.is_upright() && model.pose.is_upright())
-                    && !matches!(solid, Solid::Plane | Solid::Sphere(_))
-                {
+                let leans = !(pose.is_upright() && model.pose.is_upright());
+                if leans && matches!(solid, Solid::Box(_) | Solid::Cylinder { .. }) {
                     let remedy = "leave out roll and pitch here, in the link and in the model (a <visual> may lean)";
                     return Err(self.wrong(
                         collision,
