@@ -11,6 +11,13 @@ use crate::goals::{Answer, GoalId, Verdict, hex};
 use crate::map::Grid;
 use crate::run::{Search, SearchState, Sighting, SimulatorFigures};
 
+// r2r gives a message's constants a type each; these have the type of their field.
+const GO: u8 = VerdictMsg::GO as u8;
+const NO_GO: u8 = VerdictMsg::NO_GO as u8;
+const RUNNING: u8 = SearchStatus::RUNNING as u8;
+const SUCCEEDED: u8 = SearchStatus::SUCCEEDED as u8;
+const FAILED: u8 = SearchStatus::FAILED as u8;
+
 /// `camera_info` beside an image topic.
 pub fn camera_info_topic(image_topic: &str) -> String {
     let folder = image_topic
@@ -42,8 +49,8 @@ pub fn verdict(m: VerdictMsg) -> Verdict {
         goal_id: hex(&goal_id(&m.goal_id)),
         goal: [x, y, yaw(&m.goal.pose)].map(|value| Some(value).filter(|value| value.is_finite())),
         verdict: match m.verdict {
-            VerdictMsg::GO => Answer::Go,
-            VerdictMsg::NO_GO => Answer::NoGo,
+            GO => Answer::Go,
+            NO_GO => Answer::NoGo,
             _ => Answer::Unsure,
         },
         confidence: f64::from(m.confidence),
@@ -57,9 +64,9 @@ pub fn verdict(m: VerdictMsg) -> Verdict {
 /// What the tree says; `None` for a state that is not known.
 pub fn search(m: SearchStatus) -> Option<Search> {
     let state = match m.state {
-        SearchStatus::RUNNING => SearchState::Running,
-        SearchStatus::SUCCEEDED => SearchState::Succeeded,
-        SearchStatus::FAILED => SearchState::Failed,
+        RUNNING => SearchState::Running,
+        SUCCEEDED => SearchState::Succeeded,
+        FAILED => SearchState::Failed,
         _ => return None,
     };
     let at = [m.object.point.x, m.object.point.y];
@@ -99,7 +106,7 @@ pub fn simulator_figures(m: &DiagnosticArray) -> Option<SimulatorFigures> {
     let status = m
         .status
         .iter()
-        .find(|status| value(status, "collisions").is_some())?;
+        .find(|status| value::<u64>(status, "collisions").is_some())?;
     Some(SimulatorFigures {
         collisions: value(status, "collisions"),
         min_clearance_m: value(status, "min_clearance_m").filter(|m: &f64| m.is_finite()),
@@ -160,7 +167,7 @@ mod tests {
 
         let mut status = SearchStatus {
             has_object: true,
-            state: SearchStatus::SUCCEEDED,
+            state: SUCCEEDED,
             ..SearchStatus::default()
         };
         status.object.point.x = f64::INFINITY;

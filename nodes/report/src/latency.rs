@@ -12,7 +12,8 @@ use wire::Percentiles;
 const MAX_SAMPLES: usize = 200_000;
 /// Stamps that wait for their counterpart. The oldest goes first: at 20 Hz it is most of a minute old.
 const MAX_WAITING: usize = 1024;
-/// An end may be seen this long before its start: the two come by different ways into this process.
+/// An end that was seen longer before its start than this belongs to another one. Shorter happens: the two come by
+/// different ways into this process.
 const END_BEFORE_START: Duration = Duration::from_millis(500);
 
 /// Samples of a latency. Memory is bounded: percentiles are those of the newest 200 000.
@@ -57,19 +58,25 @@ pub struct LatencyJoin {
 }
 
 impl LatencyJoin {
-    /// The start that carries `stamp` (ns) was seen. The first of several counts.
-    pub fn start(&mut self, stamp: i64, at: Instant) {
+    /// The start that carries `stamp` (ns) was seen at `at`. The first of several counts. Returns the time to its end,
+    /// if this process has heard of that before.
+    pub fn start(&mut self, stamp: i64, at: Instant) -> Option<Duration> {
         match self.waiting.get(&stamp) {
-            Some(Waiting::Start(_)) => {}
+            Some(Waiting::Start(_)) => None,
             Some(Waiting::End(end)) if at.saturating_duration_since(*end) <= END_BEFORE_START => {
+                let latency = end.saturating_duration_since(at);
                 self.waiting.remove(&stamp);
-                self.samples.push(Duration::ZERO);
+                self.samples.push(latency);
+                Some(latency)
             }
-            _ => self.wait(stamp, Waiting::Start(at)),
+            _ => {
+                self.wait(stamp, Waiting::Start(at));
+                None
+            }
         }
     }
 
-    /// The end that carries `stamp` (ns) was seen. Returns the time since its start, if that was seen before.
+    /// The end that carries `stamp` (ns) was seen at `at`. Returns the time since its start, if that was seen before.
     pub fn end(&mut self, stamp: i64, at: Instant) -> Option<Duration> {
         if let Some(Waiting::Start(start)) = self.waiting.get(&stamp) {
             let latency = at.saturating_duration_since(*start);
@@ -141,17 +148,27 @@ mod tests {
     }
 
     #[test]
-    fn an_end_seen_first_counts_as_no_delay_but_not_for_a_later_start_of_the_same_stamp() {
+    fn an_end_may_be_heard_of_before_its_start_but_does_not_wait_for_a_later_one_of_the_same_stamp()
+    {
         let t = Instant::now();
         let mut join = LatencyJoin::default();
-        join.end(1, t);
-        join.start(1, t + MS);
-        assert_eq!(join.percentiles().map(|p| (p.count, p.p50)), Some((1, 0.0)));
-
+        join.end(1, t + 8 * MS);
+        assert_eq!(
+            join.start(1, t),
+            Some(8 * MS),
+            "heard of late, but it was earlier"
+        );
         join.end(2, t);
-        join.start(2, t + 1000 * MS);
-        join.end(2, t + 1005 * MS);
-        assert_eq!(join.percentiles().map(|p| (p.count, p.p99)), Some((2, 5.0)));
+        assert_eq!(
+            join.start(2, t + MS),
+            Some(Duration::ZERO),
+            "no latency is negative"
+        );
+
+        join.end(3, t);
+        assert_eq!(join.start(3, t + 1000 * MS), None);
+        assert_eq!(join.end(3, t + 1005 * MS), Some(5 * MS));
+        assert_eq!(join.percentiles().map(|p| p.count), Some(3));
     }
 
     #[test]

@@ -155,25 +155,24 @@ impl Files {
     }
 }
 
-/// Subscribes to all that a run is measured by. Who only listens asks for no more than publishers offer: sensors
-/// best effort, the rest reliable.
+/// Subscribes to all that a run is measured by. Reliable throughout: on a busy machine most pictures are lost to a
+/// subscriber that asks for best effort.
 fn subscribe(
     ros: &mut RosNode,
     flags: &Flags,
     run: &Rc<RefCell<Run>>,
     ended: &Rc<RefCell<bool>>,
 ) -> anyhow::Result<()> {
-    let sensor = || qos::sensor_data().keep_last(50);
     let state = || qos::latched().keep_last(50);
     let reliable = || qos::reliable().keep_last(50);
-    listen(ros, run, "/clock", sensor(), |run, m: Clock, at| {
+    listen(ros, run, "/clock", reliable(), |run, m: Clock, at| {
         run.clock(nanos(&m.clock), at)
     })?;
     listen(
         ros,
         run,
         "/sim/ground_truth",
-        sensor(),
+        reliable(),
         |run, m: Odometry, _| {
             run.true_pose(from_ros::place(&m.pose.pose));
         },
@@ -202,7 +201,7 @@ fn subscribe(
         ros,
         run,
         &camera_info,
-        sensor(),
+        reliable(),
         |run, m: CameraInfo, at| {
             run.camera_frame(nanos(&m.header.stamp), at);
         },
@@ -275,7 +274,7 @@ fn subscribe(
     let mut pictures = ros.node.subscribe_raw(
         &flags.camera_topic,
         "sensor_msgs/msg/Image",
-        qos::sensor_data(),
+        qos::reliable().keep_last(5),
     )?;
     let run = Rc::clone(run);
     ros.spawn(async move {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use image::RgbImage;
-use wire::messages::ImageView;
+use wire::messages::{ImageHeader, ImageView};
 use wire::{Detections, DetectorStatus};
 
 use crate::frame_picture::{self, Find, FrameError};
@@ -95,7 +95,7 @@ pub struct Run {
     search: Option<Search>,
     ended: Option<End>,
     /// Stamp and CDR of the newest frame with a sighting.
-    sighting_frame: Option<(i64, Rc<[u8]>)>,
+    sighting_frame: Option<(i64, Rc<Vec<u8>>)>,
     ring: FrameRing,
     frames: FrameTally,
     goals: GoalTally,
@@ -147,16 +147,20 @@ impl Run {
         }
     }
 
-    /// A camera frame with this stamp (ns) was published.
+    /// The camera took a frame with this stamp (ns): its `camera_info` goes out before the picture is complete.
     pub fn camera_frame(&mut self, stamp: i64, at: Instant) {
-        self.frames.rendered(stamp);
         self.camera_to_detection.start(stamp, at);
     }
 
-    /// A camera picture, CDR. Kept until the search is over.
+    /// A camera picture, CDR, was published. It is kept until the search is over.
     pub fn picture(&mut self, payload: Vec<u8>) {
+        let Ok(header) = ImageHeader::read(&payload, payload.len()) else {
+            return;
+        };
+        let stamp = header.stamp.as_nanos();
+        self.frames.rendered(stamp);
         if self.ended.is_none() {
-            self.ring.push(payload);
+            self.ring.push(stamp, payload);
         }
     }
 

@@ -8,6 +8,12 @@ use r2r::turtlebot_maze_msgs::msg::EmergencyStopState;
 
 use crate::event::{Camera, Map, Severity, Transform, What};
 
+// r2r gives a message's constants a type each; these have the type of their field.
+const FREE: u8 = EmergencyStopState::FREE as u8;
+const HOLDING: u8 = EmergencyStopState::HOLDING as u8;
+const OK: u8 = DiagnosticStatus::OK as u8;
+const WARN: u8 = DiagnosticStatus::WARN as u8;
+
 /// A transform; `None` unless it is finite.
 pub fn transform(m: &TransformStamped, fixed: bool) -> Option<Transform> {
     let t = &m.transform.translation;
@@ -90,8 +96,8 @@ pub fn camera(m: &CameraInfo) -> Option<Camera> {
 /// The state of the e-stop gate.
 pub fn emergency_stop(m: &EmergencyStopState) -> What {
     let state = match m.state {
-        EmergencyStopState::FREE => "FREE",
-        EmergencyStopState::HOLDING => "HOLDING",
+        FREE => "FREE",
+        HOLDING => "HOLDING",
         _ => "LATCHED",
     };
     let cause = [m.source.as_str(), m.reason.as_str()];
@@ -105,8 +111,8 @@ pub fn emergency_stop(m: &EmergencyStopState) -> What {
 /// How much a node's own word on itself matters.
 pub fn severity(status: &DiagnosticStatus) -> Severity {
     match status.level {
-        DiagnosticStatus::OK => Severity::Info,
-        DiagnosticStatus::WARN => Severity::Warning,
+        OK => Severity::Info,
+        WARN => Severity::Warning,
         _ => Severity::Error,
     }
 }

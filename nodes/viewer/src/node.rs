@@ -111,8 +111,8 @@ pub fn run(flags: Flags, mut ros: RosNode) -> anyhow::Result<ExitCode> {
     failure.map_or(Ok(ExitCode::SUCCESS), Err)
 }
 
-/// Subscribes to all that is shown but the pictures. Who only listens asks for no more than publishers offer: sensors
-/// best effort, the rest reliable.
+/// Subscribes to all that is shown but the pictures. Lidar drivers publish best effort and a lost scan is no harm; the
+/// rest is reliable.
 fn subscribe(ros: &mut RosNode, flags: &Flags, show: &Rc<RefCell<Show>>) -> anyhow::Result<()> {
     let reliable = || qos::reliable().keep_last(50);
     let state = || qos::latched().keep_last(50);
@@ -160,7 +160,7 @@ fn subscribe(ros: &mut RosNode, flags: &Flags, show: &Rc<RefCell<Show>>) -> anyh
         ros,
         show,
         &camera_info,
-        qos::sensor_data(),
+        reliable(),
         |show, m: CameraInfo, at| {
             show.camera_frame(nanos(&m.header.stamp), from_ros::camera(&m), at);
         },
@@ -245,7 +245,7 @@ fn subscribe_to_pictures(
 ) -> anyhow::Result<()> {
     let mut pictures =
         ros.node
-            .subscribe_raw(topic, "sensor_msgs/msg/Image", qos::sensor_data())?;
+            .subscribe_raw(topic, "sensor_msgs/msg/Image", qos::reliable().keep_last(3))?;
     let show = Rc::clone(show);
     ros.spawn(async move {
         while let Some(payload) = pictures.next().await {
