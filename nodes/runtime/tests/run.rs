@@ -1,6 +1,5 @@
 //! `turtlebot-maze run` with processes that only note what happens to them.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -13,28 +12,22 @@ const STOP_LIMIT: Duration = Duration::from_secs(5);
 /// A folder with the program, fake nodes and a graph.
 struct Stage {
     dir: tempfile::TempDir,
+    programs: tempfile::TempDir,
 }
 
 impl Stage {
     /// `nodes`: name, what it does, further lines of its entry in the graph.
     fn new(nodes: &[(&str, &str, &str)]) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let stage = Self { dir };
-        for folder in ["bin", "share/launch", "out", "run"] {
+        // Beside the build, so that the program can be linked there: a fresh copy is "busy" while another test forks.
+        let programs = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        std::fs::hard_link(env!("CARGO_BIN_EXE_turtlebot-maze"), programs.path().join("turtlebot-maze")).unwrap();
+        let fake = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fake_node.py");
+        std::os::unix::fs::symlink(fake, programs.path().join("fake")).unwrap();
+        let stage = Self { dir, programs };
+        for folder in ["share/launch", "out", "run"] {
             std::fs::create_dir_all(stage.path(folder)).unwrap();
         }
-        std::fs::copy(
-            env!("CARGO_BIN_EXE_turtlebot-maze"),
-            stage.path("bin/turtlebot-maze"),
-        )
-        .unwrap();
-        let fake = stage.path("bin/fake");
-        std::fs::copy(
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fake_node.py"),
-            &fake,
-        )
-        .unwrap();
-        std::fs::set_permissions(&fake, std::fs::Permissions::from_mode(0o755)).unwrap();
         std::fs::write(stage.path("world.sdf"), "").unwrap();
         std::fs::write(stage.path("share/r.yaml"), "").unwrap();
         let mut graph = String::from("[robot.embedded]\nparams = \"r.yaml\"\n");
@@ -55,8 +48,12 @@ impl Stage {
         self.dir.path().join(name)
     }
 
+    fn program(&self) -> PathBuf {
+        self.programs.path().join("turtlebot-maze")
+    }
+
     fn start(&self, more: &[&str]) -> Run<'_> {
-        let child = Command::new(self.path("bin/turtlebot-maze"))
+        let child = Command::new(self.program())
             .args(["run", "--world", "world.sdf", "--out", "out"])
             .args(more)
             .current_dir(self.dir.path())
@@ -446,7 +443,7 @@ fn two_runs_side_by_side_have_domains_and_ports_of_their_own_and_stop_reaches_bo
     let runtime_dir = first.path("run");
     let mut runs = Vec::new();
     for stage in [&first, &second] {
-        let child = Command::new(stage.path("bin/turtlebot-maze"))
+        let child = Command::new(stage.program())
             .args(["run", "--world", "world.sdf", "--out", "out"])
             .current_dir(stage.dir.path())
             .env("TURTLEBOT_MAZE_SHARE", stage.path("share"))
@@ -465,7 +462,7 @@ fn two_runs_side_by_side_have_domains_and_ports_of_their_own_and_stop_reaches_bo
     assert_ne!(notes[0].zenoh, notes[1].zenoh);
     assert_ne!(notes[0].ros_domain_id, notes[1].ros_domain_id);
 
-    let stop = Command::new(first.path("bin/turtlebot-maze"))
+    let stop = Command::new(first.program())
         .arg("stop")
         .env("XDG_RUNTIME_DIR", &runtime_dir)
         .output()
