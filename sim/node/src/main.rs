@@ -9,11 +9,13 @@
 //! | [`camera`] | pictures, on a thread of their own |
 //! | [`inputs`] | velocities, acknowledgements, motor power, detections |
 //! | [`node`] | the loop |
+//! | [`middleware`] | room for pictures in shared memory |
 
 mod args;
 mod camera;
 mod inputs;
 mod messages;
+mod middleware;
 mod node;
 mod outputs;
 mod pacing;
@@ -21,5 +23,9 @@ mod pacing;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    if let Err(error) = middleware::prepare() {
+        eprintln!("sim_node: {error:#}");
+        return ExitCode::from(2);
+    }
     ros_node::run("sim_node", node::run)
 }

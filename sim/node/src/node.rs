@@ -3,6 +3,7 @@
 use crate::args::{Args, Base};
 use crate::camera::Camera;
 use crate::inputs::{COMMAND_TOPIC, Inputs};
+use crate::middleware;
 use crate::outputs::Outputs;
 use crate::pacing::{PATIENCE, Peers, RealTimeFactor, WallPace};
 use ros_node::RosNode;
@@ -32,6 +33,7 @@ const DETECTOR_PATIENCE: u32 = 20;
 /// # Errors
 /// On a bad world, or when ROS or Zenoh refuse an endpoint.
 pub fn run(args: Args, mut ros: RosNode) -> anyhow::Result<ExitCode> {
+    middleware::tidy();
     let world = World::read_sdf(&args.world)?;
     let mut node = SimNode::new(&mut ros, &args, &world)?;
     report(&mut ros, &node.figures)?;

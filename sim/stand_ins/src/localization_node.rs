@@ -92,6 +92,7 @@ pub fn run(args: Args, mut ros: RosNode) -> anyhow::Result<ExitCode> {
 
     let mut ready = false;
     ros.spin_until(Duration::from_millis(50), |ros| {
+        localization.borrow_mut().catch_up();
         if !ready && localization.borrow().scans > 0 {
             ready = true;
             tracing::info!("the robot's place is known");
@@ -203,6 +204,14 @@ impl Localization {
         }
         self.localize();
         self.acknowledge();
+    }
+
+    /// Does what a transform that came late had kept from being done.
+    fn catch_up(&mut self) {
+        if self.waiting.is_some() {
+            self.localize();
+            self.acknowledge();
+        }
     }
 
     /// Matches the scan that waits, once the transforms at its stamp are there.

@@ -17,8 +17,10 @@ use std::rc::Rc;
 
 /// The frame of goals, paths and the map.
 pub const MAP_FRAME: &str = "map";
-/// A transform from odometry to the map older than this means that localisation has gone, ns.
-const TRANSFORM_AGE: i64 = 1_000_000_000;
+/// The robot waits when the transform from odometry to the map is older than this, ns.
+const TRANSFORM_STALE: i64 = 1_000_000_000;
+/// A transform older than this means that localisation has gone, ns.
+const TRANSFORM_GONE: i64 = 3_000_000_000;
 /// How much older than asked for a transform may be, ns: Nav2's `transform_tolerance`.
 const TRANSFORM_TOLERANCE: i64 = 100_000_000;
 
@@ -27,6 +29,8 @@ const TRANSFORM_TOLERANCE: i64 = 100_000_000;
 pub enum NoPose {
     /// It never was.
     Never,
+    /// It was, not long ago: it may be known again soon.
+    Stale,
     /// It was, but no longer is.
     Lost,
 }
@@ -188,11 +192,18 @@ impl Drive {
     fn map_from_odom(&self) -> Result<Pose2, NoPose> {
         let tf = self.tf.borrow();
         let lookup = |at| tf.lookup(MAP_FRAME, &self.odom_frame, at);
-        match lookup(Some(self.newest - TRANSFORM_AGE)) {
-            Err(TfError::TooNew { .. }) => Err(NoPose::Lost),
-            _ => lookup(None)
+        let is_older = |age| {
+            let then = lookup(Some(self.newest - age));
+            matches!(then, Err(TfError::TooNew { .. }))
+        };
+        if is_older(TRANSFORM_GONE) {
+            Err(NoPose::Lost)
+        } else if is_older(TRANSFORM_STALE) {
+            Err(NoPose::Stale)
+        } else {
+            lookup(None)
                 .map(|newest| ros::planar(&newest))
-                .map_err(|_| NoPose::Never),
+                .map_err(|_| NoPose::Never)
         }
     }
 

@@ -243,6 +243,11 @@ impl Server {
     fn control(&mut self, mut running: Running, now: Result<Now, NoPose>) {
         let now = match now {
             Ok(now) => now,
+            Err(NoPose::Stale) => {
+                self.halt();
+                self.running = Some(running);
+                return;
+            }
             Err(no_pose) => {
                 let code = if no_pose == NoPose::Lost {
                     CONTROLLER_TF_ERROR
