@@ -61,7 +61,10 @@ pub struct Blackboard {
 
 impl Default for Blackboard {
     fn default() -> Self {
-        Self { boards: vec![Board::default()], entries: Vec::new() }
+        Self {
+            boards: vec![Board::default()],
+            entries: Vec::new(),
+        }
     }
 }
 
@@ -74,7 +77,12 @@ impl Blackboard {
         autoremap: bool,
     ) -> BoardId {
         let id = self.boards.len() as BoardId;
-        self.boards.push(Board { parent: Some(parent), remapping, autoremap, own: HashMap::new() });
+        self.boards.push(Board {
+            parent: Some(parent),
+            remapping,
+            autoremap,
+            own: HashMap::new(),
+        });
         id
     }
 
@@ -89,7 +97,14 @@ impl Blackboard {
             None => NO_SLOT,
         };
         let slot = self.own_slot(board, key);
-        self.entries[slot as usize] = Entry { value, info, sequence: 1, present: true, board, behind };
+        self.entries[slot as usize] = Entry {
+            value,
+            info,
+            sequence: 1,
+            present: true,
+            board,
+            behind,
+        };
     }
 
     /// Where a key leads. An absent entry gets a slot all the same.
@@ -97,7 +112,11 @@ impl Blackboard {
         if let Some(rest) = key.strip_prefix('@') {
             return self.bind(ROOT_BOARD, rest);
         }
-        Binding { slot: self.lookup_slot(board, key), create: self.create_slot(board, key), board }
+        Binding {
+            slot: self.lookup_slot(board, key),
+            create: self.create_slot(board, key),
+            board,
+        }
     }
 
     fn lookup_slot(&mut self, board: BoardId, key: &str) -> Slot {
@@ -139,7 +158,14 @@ impl Blackboard {
             return slot;
         }
         let slot = self.entries.len() as Slot;
-        let absent = Entry { value: Value::Empty, info: Type::Untyped, sequence: 0, present: false, board, behind: NO_SLOT };
+        let absent = Entry {
+            value: Value::Empty,
+            info: Type::Untyped,
+            sequence: 0,
+            present: false,
+            board,
+            behind: NO_SLOT,
+        };
         self.entries.push(absent);
         self.boards[board as usize].own.insert(key.into(), slot);
         slot
@@ -199,9 +225,15 @@ impl Blackboard {
 
     /// Writes as a node's output port does: `info` is the port's type.
     /// Errors: the entry has another type and the value does not convert.
-    pub(crate) fn set(&mut self, binding: Binding, value: Value, info: Type) -> Result<(), ConvertError> {
+    pub(crate) fn set(
+        &mut self,
+        binding: Binding,
+        value: Value,
+        info: Type,
+    ) -> Result<(), ConvertError> {
         let found = self.find(binding.slot);
-        let Some(own) = found.filter(|&slot| self.entries[slot as usize].board == binding.board) else {
+        let Some(own) = found.filter(|&slot| self.entries[slot as usize].board == binding.board)
+        else {
             return self.set_elsewhere(binding, value, info);
         };
         let entry = &mut self.entries[own as usize];
@@ -218,7 +250,10 @@ impl Blackboard {
                 Value::Text(text) if info == Type::String && entry.info.has_converter() => {
                     new_value = entry.info.parse(text)?;
                 }
-                value if info != Type::Any && is_number_type(&info) && converts_safely(value, &entry.info) => {}
+                value
+                    if info != Type::Any
+                        && is_number_type(&info)
+                        && converts_safely(value, &entry.info) => {}
                 _ => return Err(type_change(&entry.info, &value_type)),
             }
         }
@@ -232,7 +267,12 @@ impl Blackboard {
     }
 
     /// The entry is new, or belongs to a board above: its type is compared, and the value is taken as it is.
-    fn set_elsewhere(&mut self, binding: Binding, value: Value, info: Type) -> Result<(), ConvertError> {
+    fn set_elsewhere(
+        &mut self,
+        binding: Binding,
+        value: Value,
+        info: Type,
+    ) -> Result<(), ConvertError> {
         let new_info = match info {
             Type::String => Type::Untyped,
             Type::Any => Type::of(&value).unwrap_or(Type::Any),
@@ -240,7 +280,8 @@ impl Blackboard {
         };
         let slot = self.find(binding.create).unwrap_or(binding.create);
         let entry = &mut self.entries[slot as usize];
-        if entry.present && entry.info.is_strong() && new_info.is_strong() && entry.info != new_info {
+        if entry.present && entry.info.is_strong() && new_info.is_strong() && entry.info != new_info
+        {
             return Err(type_change(&entry.info, &new_info));
         }
         if !entry.present {
@@ -265,14 +306,20 @@ impl Blackboard {
 
     /// The key of a slot, for messages.
     pub(crate) fn key_of(&self, slot: Slot) -> &str {
-        let Some(entry) = self.entries.get(slot as usize) else { return "" };
+        let Some(entry) = self.entries.get(slot as usize) else {
+            return "";
+        };
         let own = &self.boards[entry.board as usize].own;
-        own.iter().find(|&(_, &other)| other == slot).map_or("", |(key, _)| key)
+        own.iter()
+            .find(|&(_, &other)| other == slot)
+            .map_or("", |(key, _)| key)
     }
 
     /// The entries of one board's own, sorted by key.
     pub(crate) fn entries_of(&self, board: BoardId) -> Vec<(&str, &Entry)> {
-        let Some(board) = self.boards.get(board as usize) else { return Vec::new() };
+        let Some(board) = self.boards.get(board as usize) else {
+            return Vec::new();
+        };
         let mut entries: Vec<_> = board
             .own
             .iter()
@@ -285,26 +332,42 @@ impl Blackboard {
 }
 
 fn type_change(from: &Type, to: &Type) -> ConvertError {
-    ConvertError(format!("the type of an entry does not change: it is {}, the new value is {}", from.name(), to.name()))
+    ConvertError(format!(
+        "the type of an entry does not change: it is {}, the new value is {}",
+        from.name(),
+        to.name()
+    ))
 }
 
 const fn is_number_type(info: &Type) -> bool {
     matches!(
         info,
-        Type::Bool | Type::Int | Type::UInt | Type::Int64 | Type::UInt64 | Type::SmallInt(_) | Type::Double
+        Type::Bool
+            | Type::Int
+            | Type::UInt
+            | Type::Int64
+            | Type::UInt64
+            | Type::SmallInt(_)
+            | Type::Double
     )
 }
 
 /// Whether a number survives the way into another number type and back.
 fn converts_safely(value: &Value, into: &Type) -> bool {
-    let fits = |low: i64, high: i64| value.to_i64().is_ok_and(|number| low <= number && number <= high);
+    let fits = |low: i64, high: i64| {
+        value
+            .to_i64()
+            .is_ok_and(|number| low <= number && number <= high)
+    };
     match into {
         Type::Int => fits(i32::MIN.into(), i32::MAX.into()),
         Type::UInt => fits(0, u32::MAX.into()),
         Type::Int64 => value.to_i64().is_ok(),
         Type::UInt64 => value.to_u64().is_ok(),
         Type::Double => value.to_f64().is_ok(),
-        Type::SmallInt(_) => into.parse(&value.to_text().unwrap_or_default()).is_ok() && value.to_i64().is_ok(),
+        Type::SmallInt(_) => {
+            into.parse(&value.to_text().unwrap_or_default()).is_ok() && value.to_i64().is_ok()
+        }
         _ => false,
     }
 }

@@ -75,8 +75,20 @@ impl LoopType {
     }
 }
 
-fn port(name: &str, direction: Direction, info: Type, default: Option<&str>, doc: &str) -> PortSpec {
-    PortSpec { name: Arc::from(name), direction, info, default: default.map(Arc::from), doc: Arc::from(doc) }
+fn port(
+    name: &str,
+    direction: Direction,
+    info: Type,
+    default: Option<&str>,
+    doc: &str,
+) -> PortSpec {
+    PortSpec {
+        name: Arc::from(name),
+        direction,
+        info,
+        default: default.map(Arc::from),
+        doc: Arc::from(doc),
+    }
 }
 
 fn input(name: &str, info: Type, doc: &str) -> PortSpec {
@@ -88,16 +100,43 @@ fn input_or(name: &str, info: Type, default: &str, doc: &str) -> PortSpec {
 }
 
 fn switch_ports(n_cases: usize) -> Vec<PortSpec> {
-    let mut ports = vec![input("variable", Type::String, "what is compared with the cases, anew in every tick")];
-    ports.extend((1..=n_cases).map(|n| input(&format!("case_{n}"), Type::String, "chooses the child of the same number")));
+    let mut ports = vec![input(
+        "variable",
+        Type::String,
+        "what is compared with the cases, anew in every tick",
+    )];
+    ports.extend((1..=n_cases).map(|n| {
+        input(
+            &format!("case_{n}"),
+            Type::String,
+            "chooses the child of the same number",
+        )
+    }));
     ports
 }
 
 fn loop_ports(element: LoopType) -> Vec<PortSpec> {
     vec![
-        port("queue", Direction::InOut, Type::Untyped, None, "what to go through: 'a;b;c', or an entry with a queue or list"),
-        input_or("if_empty", Type::Status, "SUCCESS", "the result when the queue is empty: SUCCESS, FAILURE or SKIPPED"),
-        port("value", Direction::Output, element.element(), None, "the element of this round"),
+        port(
+            "queue",
+            Direction::InOut,
+            Type::Untyped,
+            None,
+            "what to go through: 'a;b;c', or an entry with a queue or list",
+        ),
+        input_or(
+            "if_empty",
+            Type::Status,
+            "SUCCESS",
+            "the result when the queue is empty: SUCCESS, FAILURE or SKIPPED",
+        ),
+        port(
+            "value",
+            Direction::Output,
+            element.element(),
+            None,
+            "the element of this round",
+        ),
     ]
 }
 
@@ -116,13 +155,36 @@ pub(crate) fn all() -> Vec<(Builtin, Manifest)> {
         ("Fallback", B::Fallback, Control, none()),
         ("AsyncFallback", B::AsyncFallback, Control, none()),
         ("ReactiveFallback", B::ReactiveFallback, Control, none()),
-        ("Parallel", B::Parallel, Control, vec![
-            input_or("success_count", Type::Int, "-1", "how many children must succeed; negative: counted from all of them"),
-            input_or("failure_count", Type::Int, "1", "how many must fail for a failure; negative: counted from all"),
-        ]),
-        ("ParallelAll", B::ParallelAll, Control, vec![
-            input_or("max_failures", Type::Int, "1", "how many children must fail for a failure"),
-        ]),
+        (
+            "Parallel",
+            B::Parallel,
+            Control,
+            vec![
+                input_or(
+                    "success_count",
+                    Type::Int,
+                    "-1",
+                    "how many children must succeed; negative: counted from all of them",
+                ),
+                input_or(
+                    "failure_count",
+                    Type::Int,
+                    "1",
+                    "how many must fail for a failure; negative: counted from all",
+                ),
+            ],
+        ),
+        (
+            "ParallelAll",
+            B::ParallelAll,
+            Control,
+            vec![input_or(
+                "max_failures",
+                Type::Int,
+                "1",
+                "how many children must fail for a failure",
+            )],
+        ),
         ("IfThenElse", B::IfThenElse, Control, none()),
         ("WhileDoElse", B::WhileDoElse, Control, none()),
         ("Switch2", B::Switch, Control, switch_ports(2)),
@@ -130,49 +192,191 @@ pub(crate) fn all() -> Vec<(Builtin, Manifest)> {
         ("Switch4", B::Switch, Control, switch_ports(4)),
         ("Switch5", B::Switch, Control, switch_ports(5)),
         ("Switch6", B::Switch, Control, switch_ports(6)),
-        ("TryCatch", B::TryCatch, Control, vec![
-            input_or("catch_on_halt", Type::Bool, "false", "tick the last child also when halted before it failed"),
-        ]),
+        (
+            "TryCatch",
+            B::TryCatch,
+            Control,
+            vec![input_or(
+                "catch_on_halt",
+                Type::Bool,
+                "false",
+                "tick the last child also when halted before it failed",
+            )],
+        ),
         ("Inverter", B::Inverter, Decorator, none()),
         ("ForceSuccess", B::ForceSuccess, Decorator, none()),
         ("ForceFailure", B::ForceFailure, Decorator, none()),
-        ("Repeat", B::Repeat, Decorator, vec![input("num_cycles", Type::Int, "how often the child must succeed; -1: for ever")]),
-        ("RetryUntilSuccessful", B::RetryUntilSuccessful, Decorator, vec![
-            input("num_attempts", Type::Int, "how often the child may fail; -1: for ever"),
-        ]),
-        ("KeepRunningUntilFailure", B::KeepRunningUntilFailure, Decorator, none()),
-        ("Delay", B::Delay, Decorator, vec![input("delay_msec", Type::UInt, "time before the child is ticked [ms]")]),
-        ("Timeout", B::Timeout, Decorator, vec![input("msec", Type::UInt, "time that the child has [ms]; 0: any")]),
-        ("RunOnce", B::RunOnce, Decorator, vec![
-            input_or("then_skip", Type::Bool, "true", "afterwards: be skipped, or give the first result again"),
-        ]),
-        ("Precondition", B::Precondition, Decorator, vec![
-            input("if", text, "the script that must hold when the child is started"),
-            input_or("else", Type::Status, "FAILURE", "the result when it does not"),
-        ]),
-        ("LoopInt", B::Loop(LoopType::Int), Decorator, loop_ports(LoopType::Int)),
-        ("LoopBool", B::Loop(LoopType::Bool), Decorator, loop_ports(LoopType::Bool)),
-        ("LoopDouble", B::Loop(LoopType::Double), Decorator, loop_ports(LoopType::Double)),
-        ("LoopString", B::Loop(LoopType::String), Decorator, loop_ports(LoopType::String)),
-        ("SkipUnlessUpdated", B::SkipUnlessUpdated, Decorator, entry()),
+        (
+            "Repeat",
+            B::Repeat,
+            Decorator,
+            vec![input(
+                "num_cycles",
+                Type::Int,
+                "how often the child must succeed; -1: for ever",
+            )],
+        ),
+        (
+            "RetryUntilSuccessful",
+            B::RetryUntilSuccessful,
+            Decorator,
+            vec![input(
+                "num_attempts",
+                Type::Int,
+                "how often the child may fail; -1: for ever",
+            )],
+        ),
+        (
+            "KeepRunningUntilFailure",
+            B::KeepRunningUntilFailure,
+            Decorator,
+            none(),
+        ),
+        (
+            "Delay",
+            B::Delay,
+            Decorator,
+            vec![input(
+                "delay_msec",
+                Type::UInt,
+                "time before the child is ticked [ms]",
+            )],
+        ),
+        (
+            "Timeout",
+            B::Timeout,
+            Decorator,
+            vec![input(
+                "msec",
+                Type::UInt,
+                "time that the child has [ms]; 0: any",
+            )],
+        ),
+        (
+            "RunOnce",
+            B::RunOnce,
+            Decorator,
+            vec![input_or(
+                "then_skip",
+                Type::Bool,
+                "true",
+                "afterwards: be skipped, or give the first result again",
+            )],
+        ),
+        (
+            "Precondition",
+            B::Precondition,
+            Decorator,
+            vec![
+                input(
+                    "if",
+                    text,
+                    "the script that must hold when the child is started",
+                ),
+                input_or(
+                    "else",
+                    Type::Status,
+                    "FAILURE",
+                    "the result when it does not",
+                ),
+            ],
+        ),
+        (
+            "LoopInt",
+            B::Loop(LoopType::Int),
+            Decorator,
+            loop_ports(LoopType::Int),
+        ),
+        (
+            "LoopBool",
+            B::Loop(LoopType::Bool),
+            Decorator,
+            loop_ports(LoopType::Bool),
+        ),
+        (
+            "LoopDouble",
+            B::Loop(LoopType::Double),
+            Decorator,
+            loop_ports(LoopType::Double),
+        ),
+        (
+            "LoopString",
+            B::Loop(LoopType::String),
+            Decorator,
+            loop_ports(LoopType::String),
+        ),
+        (
+            "SkipUnlessUpdated",
+            B::SkipUnlessUpdated,
+            Decorator,
+            entry(),
+        ),
         ("WaitValueUpdate", B::WaitValueUpdate, Decorator, entry()),
-        ("SubTree", B::SubTree, SubTree, vec![
-            input_or("_autoremap", Type::Bool, "false", "entries of the same name are shared with the tree above"),
-        ]),
+        (
+            "SubTree",
+            B::SubTree,
+            SubTree,
+            vec![input_or(
+                "_autoremap",
+                Type::Bool,
+                "false",
+                "entries of the same name are shared with the tree above",
+            )],
+        ),
         ("AlwaysSuccess", B::AlwaysSuccess, Action, none()),
         ("AlwaysFailure", B::AlwaysFailure, Action, none()),
-        ("Sleep", B::Sleep, Action, vec![input("msec", Type::UInt, "how long [ms]")]),
-        ("Script", B::Script, Action, vec![input("code", text, "the script to run")]),
-        ("ScriptCondition", B::ScriptCondition, Condition, vec![input("code", Type::Untyped, "the script that must hold")]),
-        ("SetBlackboard", B::SetBlackboard, Action, vec![
-            input("value", Type::Untyped, "a literal, or an entry to copy"),
-            port("output_key", Direction::InOut, Type::Untyped, None, "the key to write to"),
-        ]),
-        ("UnsetBlackboard", B::UnsetBlackboard, Action, vec![input("key", text, "the key of the entry to remove")]),
+        (
+            "Sleep",
+            B::Sleep,
+            Action,
+            vec![input("msec", Type::UInt, "how long [ms]")],
+        ),
+        (
+            "Script",
+            B::Script,
+            Action,
+            vec![input("code", text, "the script to run")],
+        ),
+        (
+            "ScriptCondition",
+            B::ScriptCondition,
+            Condition,
+            vec![input("code", Type::Untyped, "the script that must hold")],
+        ),
+        (
+            "SetBlackboard",
+            B::SetBlackboard,
+            Action,
+            vec![
+                input("value", Type::Untyped, "a literal, or an entry to copy"),
+                port(
+                    "output_key",
+                    Direction::InOut,
+                    Type::Untyped,
+                    None,
+                    "the key to write to",
+                ),
+            ],
+        ),
+        (
+            "UnsetBlackboard",
+            B::UnsetBlackboard,
+            Action,
+            vec![input("key", text, "the key of the entry to remove")],
+        ),
         ("WasEntryUpdated", B::WasEntryUpdated, Action, entry()),
     ];
     table
         .into_iter()
-        .map(|(id, builtin, category, ports)| (builtin, Manifest { id: Arc::from(id), category, ports }))
+        .map(|(id, builtin, category, ports)| {
+            (
+                builtin,
+                Manifest {
+                    id: Arc::from(id),
+                    category,
+                    ports,
+                },
+            )
+        })
         .collect()
 }

@@ -118,7 +118,9 @@ pub mod cli;
 
 pub use engine::{TestConfig, Transition};
 pub use fault::{Fault, LoadError, Severity};
-pub use ports::{Direction, In, InOut, Io, Leaf, Manifest, NodeError, Out, Outcome, PortSpec, Ports};
+pub use ports::{
+    Direction, In, InOut, Io, Leaf, Manifest, NodeError, Out, Outcome, PortSpec, Ports,
+};
 pub use registry::{Factory, RegisterError, Substitute};
 pub use script::SyntaxError;
 pub use status::{Category, NotAStatus, Status};

@@ -40,7 +40,9 @@ pub fn leading_real(text: &str) -> Option<(f64, usize)> {
     if digits == 0 {
         return None;
     }
-    let mantissa_is_zero = !bytes[sign..end].iter().any(|byte| (b'1'..=b'9').contains(byte));
+    let mantissa_is_zero = !bytes[sign..end]
+        .iter()
+        .any(|byte| (b'1'..=b'9').contains(byte));
     if matches!(bytes.get(end), Some(b'e' | b'E')) {
         let exponent_sign = usize::from(matches!(bytes.get(end + 1), Some(b'+' | b'-')));
         let exponent = count_digits(&bytes[end + 1 + exponent_sign..]);
@@ -56,30 +58,48 @@ pub fn leading_real(text: &str) -> Option<(f64, usize)> {
 /// A text that is wholly a real number.
 #[must_use]
 pub fn whole_real(text: &str) -> Option<f64> {
-    leading_real(text).filter(|&(_, length)| length == text.len()).map(|(value, _)| value)
+    leading_real(text)
+        .filter(|&(_, length)| length == text.len())
+        .map(|(value, _)| value)
 }
 
 /// A text that is wholly an integer.
 #[must_use]
 pub fn whole_int(text: &str) -> Option<i64> {
-    leading_int(text).filter(|&(_, length)| length == text.len()).map(|(value, _)| value)
+    leading_int(text)
+        .filter(|&(_, length)| length == text.len())
+        .map(|(value, _)| value)
 }
 
 fn leading_word(text: &str) -> Option<(f64, usize)> {
-    [("infinity", f64::INFINITY), ("inf", f64::INFINITY), ("nan", f64::NAN)]
-        .into_iter()
-        .find(|(word, _)| text.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word)))
-        .map(|(word, value)| (value, word.len()))
+    [
+        ("infinity", f64::INFINITY),
+        ("inf", f64::INFINITY),
+        ("nan", f64::NAN),
+    ]
+    .into_iter()
+    .find(|(word, _)| {
+        text.get(..word.len())
+            .is_some_and(|head| head.eq_ignore_ascii_case(word))
+    })
+    .map(|(word, value)| (value, word.len()))
 }
 
 fn count_digits(bytes: &[u8]) -> usize {
-    bytes.iter().take_while(|byte| byte.is_ascii_digit()).count()
+    bytes
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit())
+        .count()
 }
 
 /// A real number as C's `%f` writes it, which is how BehaviorTree.CPP turns reals into text.
 pub fn write_real(out: &mut impl std::fmt::Write, value: f64) -> std::fmt::Result {
     if value.is_nan() {
-        out.write_str(if value.is_sign_negative() { "-nan" } else { "nan" })
+        out.write_str(if value.is_sign_negative() {
+            "-nan"
+        } else {
+            "nan"
+        })
     } else {
         write!(out, "{value:.6}")
     }

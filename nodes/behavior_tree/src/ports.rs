@@ -88,7 +88,10 @@ pub(crate) struct Port {
 
 impl Port {
     fn missing<T>(&self) -> Result<T, ConvertError> {
-        Err(ConvertError::new(format!("port '{}': nothing is given for it", self.name)))
+        Err(ConvertError::new(format!(
+            "port '{}': nothing is given for it",
+            self.name
+        )))
     }
 
     fn in_port<T>(&self, result: Result<T, ConvertError>) -> Result<T, ConvertError> {
@@ -109,14 +112,18 @@ impl Port {
             Source::Entry(binding) => {
                 let Some(entry) = blackboard.entry(binding.slot) else {
                     let key = blackboard.key_of(binding.slot);
-                    return self.in_port(Err(ConvertError(format!("the entry '{key}' does not exist"))));
+                    return self.in_port(Err(ConvertError(format!(
+                        "the entry '{key}' does not exist"
+                    ))));
                 };
                 if *wanted == Type::Any {
                     return self.in_port(convert(&entry.value));
                 }
                 if entry.value.is_empty() {
                     let key = blackboard.key_of(binding.slot);
-                    return self.in_port(Err(ConvertError(format!("nothing has been written to '{key}' yet"))));
+                    return self.in_port(Err(ConvertError(format!(
+                        "nothing has been written to '{key}' yet"
+                    ))));
                 }
                 self.in_port(self.of_text(&entry.value, wanted, convert))
             }
@@ -131,13 +138,20 @@ impl Port {
         convert: impl FnOnce(&Value) -> Result<T, ConvertError>,
     ) -> Result<T, ConvertError> {
         match value {
-            Value::Text(text) if *wanted != Type::String && *wanted != Type::Any => convert(&wanted.parse(text)?),
+            Value::Text(text) if *wanted != Type::String && *wanted != Type::Any => {
+                convert(&wanted.parse(text)?)
+            }
             other => convert(other),
         }
     }
 
     /// Writes an output port. A port that is left out or holds a literal takes the value and drops it.
-    pub(crate) fn write(&self, blackboard: &mut Blackboard, value: Value, info: Type) -> Result<(), ConvertError> {
+    pub(crate) fn write(
+        &self,
+        blackboard: &mut Blackboard,
+        value: Value,
+        info: Type,
+    ) -> Result<(), ConvertError> {
         match &self.source {
             Source::Entry(binding) => self.in_port(blackboard.set(*binding, value, info)),
             _ => Ok(()),
@@ -208,40 +222,67 @@ impl Ports {
         &self.node_name
     }
 
-    fn declare<T: PortValue>(&mut self, name: &str, direction: Direction, default: Option<&str>, doc: &str) -> u32 {
+    fn declare<T: PortValue>(
+        &mut self,
+        name: &str,
+        direction: Direction,
+        default: Option<&str>,
+        doc: &str,
+    ) -> u32 {
         if let Some(count) = &mut self.counting {
             *count += 1;
             return *count - 1;
         }
         let index = self.specs.len() as u32;
         let (name, default) = (Arc::from(name), default.map(Arc::from));
-        self.specs.push(PortSpec { name, direction, info: T::port_type(), default, doc: Arc::from(doc) });
+        self.specs.push(PortSpec {
+            name,
+            direction,
+            info: T::port_type(),
+            default,
+            doc: Arc::from(doc),
+        });
         index
     }
 
     /// A port to read, which the XML must give.
     pub fn input<T: PortValue>(&mut self, name: &str, doc: &str) -> In<T> {
-        In(self.declare::<T>(name, Direction::Input, None, doc), PhantomData)
+        In(
+            self.declare::<T>(name, Direction::Input, None, doc),
+            PhantomData,
+        )
     }
 
     /// A port to read, with a literal or `{entry}` for where the XML leaves it out.
     pub fn input_or<T: PortValue>(&mut self, name: &str, default: &str, doc: &str) -> In<T> {
-        In(self.declare::<T>(name, Direction::Input, Some(default), doc), PhantomData)
+        In(
+            self.declare::<T>(name, Direction::Input, Some(default), doc),
+            PhantomData,
+        )
     }
 
     /// A port to write; where the XML leaves it out, what is written is dropped.
     pub fn output<T: PortValue>(&mut self, name: &str, doc: &str) -> Out<T> {
-        Out(self.declare::<T>(name, Direction::Output, None, doc), PhantomData)
+        Out(
+            self.declare::<T>(name, Direction::Output, None, doc),
+            PhantomData,
+        )
     }
 
     /// A port to write, with an `{entry}` for where the XML leaves it out.
     pub fn output_or<T: PortValue>(&mut self, name: &str, default: &str, doc: &str) -> Out<T> {
-        Out(self.declare::<T>(name, Direction::Output, Some(default), doc), PhantomData)
+        Out(
+            self.declare::<T>(name, Direction::Output, Some(default), doc),
+            PhantomData,
+        )
     }
 
     /// A port to read and to write.
     pub fn inout<T: PortValue>(&mut self, name: &str, doc: &str) -> InOut<T> {
-        InOut(self.declare::<T>(name, Direction::InOut, None, doc), PhantomData)
+        InOut(
+            self.declare::<T>(name, Direction::InOut, None, doc),
+            PhantomData,
+        )
     }
 }
 
@@ -257,13 +298,16 @@ pub struct Io<'a> {
 
 impl Io<'_> {
     fn port(&self, index: u32) -> Result<&Port, ConvertError> {
-        self.ports.get(index as usize).ok_or_else(|| ConvertError::new("the port belongs to another node"))
+        self.ports
+            .get(index as usize)
+            .ok_or_else(|| ConvertError::new("the port belongs to another node"))
     }
 
     /// The value of an input port. Errors: nothing is there, or it is of another kind. Passed on with `?` it ends the
     /// run with an error; a node that can do without says so by matching on it.
     pub fn read<T: PortValue>(&self, port: In<T>) -> Result<T, ConvertError> {
-        self.port(port.0)?.read(self.blackboard, &T::port_type(), T::from_value)
+        self.port(port.0)?
+            .read(self.blackboard, &T::port_type(), T::from_value)
     }
 
     /// Writes an output port. Errors: the entry has another type.

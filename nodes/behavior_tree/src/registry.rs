@@ -95,11 +95,18 @@ impl Factory {
         let registrations = builtins::all()
             .into_iter()
             .map(|(builtin, manifest)| {
-                let registration = Registration { manifest: Arc::new(manifest), maker: Maker::Builtin(builtin) };
+                let registration = Registration {
+                    manifest: Arc::new(manifest),
+                    maker: Maker::Builtin(builtin),
+                };
                 (Arc::clone(&registration.manifest.id), registration)
             })
             .collect();
-        Self { registrations, enums: Arc::default(), substitutions: Vec::new() }
+        Self {
+            registrations,
+            enums: Arc::default(),
+            substitutions: Vec::new(),
+        }
     }
 
     /// Registers a leaf that does something. `make` declares its ports and makes one.
@@ -108,7 +115,11 @@ impl Factory {
         id: &str,
         make: impl Fn(&mut Ports) -> L + Send + Sync + 'static,
     ) -> Result<(), RegisterError> {
-        self.register(id, Category::Action, Arc::new(move |ports| Box::new(make(ports))))
+        self.register(
+            id,
+            Category::Action,
+            Arc::new(move |ports| Box::new(make(ports))),
+        )
     }
 
     /// Registers a leaf that asks something.
@@ -117,7 +128,11 @@ impl Factory {
         id: &str,
         make: impl Fn(&mut Ports) -> L + Send + Sync + 'static,
     ) -> Result<(), RegisterError> {
-        self.register(id, Category::Condition, Arc::new(move |ports| Box::new(make(ports))))
+        self.register(
+            id,
+            Category::Condition,
+            Arc::new(move |ports| Box::new(make(ports))),
+        )
     }
 
     fn register(&mut self, id: &str, category: Category, make: Make) -> Result<(), RegisterError> {
@@ -132,10 +147,21 @@ impl Factory {
                 && let Err(error) = port.info.parse(default)
             {
                 let (id, port) = (id.to_owned(), port.name.to_string());
-                return Err(RegisterError::BadDefault { id, port, reason: error.0 });
+                return Err(RegisterError::BadDefault {
+                    id,
+                    port,
+                    reason: error.0,
+                });
             }
         }
-        self.add(Manifest { id: id.into(), category, ports: ports.specs }, Maker::User(make))
+        self.add(
+            Manifest {
+                id: id.into(),
+                category,
+                ports: ports.specs,
+            },
+            Maker::User(make),
+        )
     }
 
     pub(crate) fn add(&mut self, manifest: Manifest, maker: Maker) -> Result<(), RegisterError> {
@@ -146,7 +172,13 @@ impl Factory {
             return Err(RegisterError::Taken(manifest.id.to_string()));
         }
         let id = Arc::clone(&manifest.id);
-        self.registrations.insert(id, Registration { manifest: Arc::new(manifest), maker });
+        self.registrations.insert(
+            id,
+            Registration {
+                manifest: Arc::new(manifest),
+                maker,
+            },
+        );
         Ok(())
     }
 
@@ -157,7 +189,11 @@ impl Factory {
         if old == value {
             return Ok(());
         }
-        Err(RegisterError::EnumChanged { name: name.to_owned(), old, new: value })
+        Err(RegisterError::EnumChanged {
+            name: name.to_owned(),
+            old,
+            new: value,
+        })
     }
 
     /// Puts something in the place of every node whose name, ID or path is `filter`; `*` stands for any letters.
@@ -169,7 +205,9 @@ impl Factory {
     /// What is known of a node.
     #[must_use]
     pub fn manifest(&self, id: &str) -> Option<&Arc<Manifest>> {
-        self.registrations.get(id).map(|registration| &registration.manifest)
+        self.registrations
+            .get(id)
+            .map(|registration| &registration.manifest)
     }
 
     /// The IDs of all nodes, in no order.
@@ -188,7 +226,11 @@ impl Factory {
     /// What is known of all nodes, sorted by ID.
     #[must_use]
     pub fn manifests(&self) -> Vec<&Manifest> {
-        let mut manifests: Vec<_> = self.registrations.values().map(|node| node.manifest.as_ref()).collect();
+        let mut manifests: Vec<_> = self
+            .registrations
+            .values()
+            .map(|node| node.manifest.as_ref())
+            .collect();
         manifests.sort_unstable_by(|a, b| a.id.cmp(&b.id));
         manifests
     }
@@ -198,14 +240,28 @@ impl Factory {
     pub fn nodes_xml(&self) -> String {
         use std::fmt::Write as _;
         let mut out = String::from("<root BTCPP_format=\"4\">\n  <TreeNodesModel>\n");
-        for manifest in self.manifests().into_iter().filter(|manifest| manifest.category != Category::SubTree) {
+        for manifest in self
+            .manifests()
+            .into_iter()
+            .filter(|manifest| manifest.category != Category::SubTree)
+        {
             let element = manifest.category.as_str();
             let _ = writeln!(out, "    <{element} ID=\"{}\">", manifest.id);
             for port in &manifest.ports {
-                let (tag, name, kind) = (port.direction.element(), &port.name, escape(port.info.name()));
-                let default = port.default.as_ref().map(|text| format!(" default=\"{}\"", escape(text)));
+                let (tag, name, kind) = (
+                    port.direction.element(),
+                    &port.name,
+                    escape(port.info.name()),
+                );
+                let default = port
+                    .default
+                    .as_ref()
+                    .map(|text| format!(" default=\"{}\"", escape(text)));
                 let (default, doc) = (default.unwrap_or_default(), escape(&port.doc));
-                let _ = writeln!(out, "      <{tag} name=\"{name}\" type=\"{kind}\"{default}>{doc}</{tag}>");
+                let _ = writeln!(
+                    out,
+                    "      <{tag} name=\"{name}\" type=\"{kind}\"{default}>{doc}</{tag}>"
+                );
             }
             let _ = writeln!(out, "    </{element}>");
         }
@@ -218,13 +274,20 @@ impl Factory {
         let mut factory = self.clone();
         for registration in factory.registrations.values_mut() {
             if matches!(registration.maker, Maker::Model) {
-                registration.maker = Maker::User(Arc::new(|_| Box::new(|_: &mut crate::ports::Io<'_>| Ok(crate::Status::Success))));
+                registration.maker = Maker::User(Arc::new(|_| {
+                    Box::new(|_: &mut crate::ports::Io<'_>| Ok(crate::Status::Success))
+                }));
             }
         }
         factory
     }
 
-    pub(crate) fn substitution(&self, name: &str, id: &str, path: impl FnOnce() -> String) -> Option<&Substitute> {
+    pub(crate) fn substitution(
+        &self,
+        name: &str,
+        id: &str,
+        path: impl FnOnce() -> String,
+    ) -> Option<&Substitute> {
         if self.substitutions.is_empty() {
             return None;
         }
@@ -241,7 +304,11 @@ impl Factory {
     }
 
     /// Loads a tree of a file, by its ID.
-    pub fn load_file_tree(&self, path: impl AsRef<Path>, tree: Option<&str>) -> Result<Tree, LoadError> {
+    pub fn load_file_tree(
+        &self,
+        path: impl AsRef<Path>,
+        tree: Option<&str>,
+    ) -> Result<Tree, LoadError> {
         let mut sources = Sources::default();
         let main = sources.read_file(path.as_ref(), None);
         self.load(sources, main, tree)
@@ -254,7 +321,12 @@ impl Factory {
         self.load(sources, main, None)
     }
 
-    fn load(&self, mut sources: Sources, main: Option<usize>, tree: Option<&str>) -> Result<Tree, LoadError> {
+    fn load(
+        &self,
+        mut sources: Sources,
+        main: Option<usize>,
+        tree: Option<&str>,
+    ) -> Result<Tree, LoadError> {
         for document in 0..sources.documents.len() {
             verify::trees(&mut sources, document, self);
         }
@@ -262,17 +334,22 @@ impl Factory {
         let main = main.unwrap_or_default();
         let id = tree.map(Arc::from).or_else(|| sources.main_tree(main));
         sources.first_error()?;
-        build(self, &sources, &id.unwrap_or_default()).map_err(|finding| LoadError(sources.fault(&finding)))
+        build(self, &sources, &id.unwrap_or_default())
+            .map_err(|finding| LoadError(sources.fault(&finding)))
     }
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }
 
 /// Whether `text` is `pattern`, in which each `*` stands for any letters and `?` for one.
 fn matches_wildcard(text: &str, pattern: &str) -> bool {
-    let (text, pattern): (Vec<char>, Vec<char>) = (text.chars().collect(), pattern.chars().collect());
+    let (text, pattern): (Vec<char>, Vec<char>) =
+        (text.chars().collect(), pattern.chars().collect());
     let (mut t, mut p) = (0, 0);
     let mut retry = None;
     while t < text.len() {

@@ -110,8 +110,14 @@ impl Category {
     /// The category that an XML element's name stands for.
     #[must_use]
     pub fn from_element(name: &str) -> Option<Self> {
-        [Self::Action, Self::Condition, Self::Control, Self::Decorator, Self::SubTree]
-            .into_iter()
-            .find(|category| category.as_str() == name)
+        [
+            Self::Action,
+            Self::Condition,
+            Self::Control,
+            Self::Decorator,
+            Self::SubTree,
+        ]
+        .into_iter()
+        .find(|category| category.as_str() == name)
     }
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use crate::blackboard::{BoardId, ROOT_BOARD};
 use crate::engine::{Engine, NONE, Raised, Transition};
-use crate::load::sources::Place;
 use crate::status::{Category, Status};
 use crate::types::Type;
 use crate::value::{ConvertError, Value};
@@ -14,8 +13,6 @@ use crate::value::{ConvertError, Value};
 #[derive(Clone, Debug)]
 pub(crate) struct Context {
     pub tree: Arc<str>,
-    /// Its path, empty for the main tree.
-    pub instance: Arc<str>,
     /// What the paths of its nodes begin with.
     pub prefix: Arc<str>,
     pub board: BoardId,
@@ -28,7 +25,6 @@ pub(crate) struct Context {
 pub(crate) struct Info {
     pub id: Arc<str>,
     pub category: Category,
-    pub place: Place,
     pub context: u32,
     /// Its name is its ID, so that its path needs a number to tell it from others.
     pub named_by_id: bool,
@@ -37,7 +33,11 @@ pub(crate) struct Info {
 impl Info {
     pub(crate) fn path(&self, contexts: &[Context], name: &str, uid: u32) -> String {
         let prefix = &contexts[self.context as usize].prefix;
-        if self.named_by_id { format!("{prefix}{name}::{uid}") } else { format!("{prefix}{name}") }
+        if self.named_by_id {
+            format!("{prefix}{name}::{uid}")
+        } else {
+            format!("{prefix}{name}")
+        }
     }
 }
 
@@ -104,13 +104,26 @@ pub struct Tree {
 
 impl std::fmt::Debug for Tree {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tree").field("n_nodes", &self.len()).finish_non_exhaustive()
+        f.debug_struct("Tree")
+            .field("n_nodes", &self.len())
+            .finish_non_exhaustive()
     }
 }
 
 impl Tree {
-    pub(crate) fn new(engine: Engine, infos: Vec<Info>, contexts: Vec<Context>, parents: Vec<u32>) -> Self {
-        Self { engine, infos, contexts, parents, failure: None }
+    pub(crate) fn new(
+        engine: Engine,
+        infos: Vec<Info>,
+        contexts: Vec<Context>,
+        parents: Vec<u32>,
+    ) -> Self {
+        Self {
+            engine,
+            infos,
+            contexts,
+            parents,
+            failure: None,
+        }
     }
 
     /// Ticks the root once. `now` is the time since the start of the run; it never goes back.
@@ -142,18 +155,36 @@ impl Tree {
 
     fn tick_error(&mut self, _: Raised) -> TickError {
         let raised = self.engine.raised.take();
-        let (node, message) = raised.map_or((None, String::new()), |raised| (raised.node, raised.message));
+        let (node, message) = raised.map_or((None, String::new()), |raised| {
+            (raised.node, raised.message)
+        });
         match node {
-            Some(i) => TickError { path: self.path_of(i), id: self.infos[i as usize].id.to_string(), message },
-            None => TickError { path: String::new(), id: String::new(), message },
+            Some(i) => TickError {
+                path: self.path_of(i),
+                id: self.infos[i as usize].id.to_string(),
+                message,
+            },
+            None => TickError {
+                path: String::new(),
+                id: String::new(),
+                message,
+            },
         }
     }
 
     fn why(&mut self) -> Option<Failure> {
         let i = self.engine.failed;
         let info = self.infos.get(i as usize)?;
-        let reason = if self.engine.reason_of == i { self.engine.reason.take() } else { None };
-        Some(Failure { path: self.path_of(i), id: info.id.to_string(), reason })
+        let reason = if self.engine.reason_of == i {
+            self.engine.reason.take()
+        } else {
+            None
+        };
+        Some(Failure {
+            path: self.path_of(i),
+            id: info.id.to_string(),
+            reason,
+        })
     }
 
     /// Where the last FAILURE of the tree began, and why.
@@ -187,7 +218,10 @@ impl Tree {
     #[must_use]
     pub fn get(&mut self, key: &str) -> Option<Value> {
         let binding = self.engine.blackboard.bind(ROOT_BOARD, key);
-        self.engine.blackboard.entry(binding.slot).map(|entry| entry.value.clone())
+        self.engine
+            .blackboard
+            .entry(binding.slot)
+            .map(|entry| entry.value.clone())
     }
 
     /// Writes an entry of the root blackboard, as a port of the value's type would.
@@ -203,7 +237,10 @@ impl Tree {
     #[must_use]
     pub fn entries(&self) -> Vec<(&str, &Value)> {
         let entries = self.engine.blackboard.entries_of(ROOT_BOARD);
-        entries.into_iter().map(|(key, entry)| (key, &entry.value)).collect()
+        entries
+            .into_iter()
+            .map(|(key, entry)| (key, &entry.value))
+            .collect()
     }
 
     /// How many nodes it has, over all sub-trees.

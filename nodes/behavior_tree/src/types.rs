@@ -133,10 +133,14 @@ impl Type {
             Self::Untyped | Self::String => Ok(Value::text(text)),
             Self::Any | Self::Queue => Err(cannot()),
             Self::Bool => parse_bool(text).map(Value::bool).ok_or_else(cannot),
-            Self::Int => parse_int(text, IntType::I32, i32::MIN.into(), i32::MAX.into()).ok_or_else(cannot),
+            Self::Int => {
+                parse_int(text, IntType::I32, i32::MIN.into(), i32::MAX.into()).ok_or_else(cannot)
+            }
             Self::UInt => parse_int(text, IntType::U32, 0, u32::MAX.into()).ok_or_else(cannot),
             Self::Int64 => parse_int(text, IntType::I64, i64::MIN, i64::MAX).ok_or_else(cannot),
-            Self::UInt64 => number::leading_uint(text).map(Value::UInt64).ok_or_else(cannot),
+            Self::UInt64 => number::leading_uint(text)
+                .map(Value::UInt64)
+                .ok_or_else(cannot),
             Self::SmallInt(small) => {
                 let (low, high) = match small {
                     IntType::I8 => (i8::MIN.into(), i8::MAX.into()),
@@ -146,7 +150,9 @@ impl Type {
                 };
                 parse_int(text, *small, low, high).ok_or_else(cannot)
             }
-            Self::Double => number::leading_real(text).map(|(value, _)| Value::Real(value)).ok_or_else(cannot),
+            Self::Double => number::leading_real(text)
+                .map(|(value, _)| Value::Real(value))
+                .ok_or_else(cannot),
             Self::Status => text.parse().map(Value::status).map_err(|_| cannot()),
             Self::IntList => self.parse_list(text, Self::Int),
             Self::DoubleList => self.parse_list(text, Self::Double),
@@ -174,9 +180,10 @@ impl Type {
 
     fn from_json(&self, json: &serde_json::Value) -> Option<Value> {
         match self {
-            Self::Int => {
-                json.as_i64().filter(|value| i32::try_from(*value).is_ok()).map(|value| Value::Int(value, IntType::I32))
-            }
+            Self::Int => json
+                .as_i64()
+                .filter(|value| i32::try_from(*value).is_ok())
+                .map(|value| Value::Int(value, IntType::I32)),
             Self::Double => json.as_f64().map(Value::Real),
             Self::Bool => json.as_bool().map(Value::bool),
             Self::String => json.as_str().map(Value::text),
@@ -209,7 +216,8 @@ fn parse_int(text: &str, int_type: IntType, low: i64, high: i64) -> Option<Value
 
 fn parse_json(text: &str) -> Result<serde_json::Value, ConvertError> {
     let body = text.strip_prefix("json:").unwrap_or(text);
-    serde_json::from_str(body).map_err(|error| ConvertError(format!("'{text}' is no JSON: {error}")))
+    serde_json::from_str(body)
+        .map_err(|error| ConvertError(format!("'{text}' is no JSON: {error}")))
 }
 
 /// A type that a port can carry.
@@ -241,18 +249,49 @@ macro_rules! port_value {
 }
 
 port_value!(bool, Type::Bool, Value::to_bool, Value::bool);
-port_value!(i32, Type::Int, Value::to_i32, |value| Value::Int(value.into(), IntType::I32));
-port_value!(u32, Type::UInt, Value::to_u32, |value| Value::Int(value.into(), IntType::U32));
+port_value!(i32, Type::Int, Value::to_i32, |value| Value::Int(
+    value.into(),
+    IntType::I32
+));
+port_value!(u32, Type::UInt, Value::to_u32, |value| Value::Int(
+    value.into(),
+    IntType::U32
+));
 port_value!(i64, Type::Int64, Value::to_i64, Value::int);
 port_value!(u64, Type::UInt64, Value::to_u64, Value::UInt64);
 port_value!(f64, Type::Double, Value::to_f64, Value::Real);
 port_value!(Status, Type::Status, Value::to_status, Value::status);
 port_value!(Arc<str>, Type::String, Value::to_text, Value::Text);
-port_value!(String, Type::String, |value| value.to_text().map(|text| text.to_string()), |value| Value::Text(value.into()));
-port_value!(Vec<i32>, Type::IntList, |value| list(value, Value::to_i32), into_list);
-port_value!(Vec<f64>, Type::DoubleList, |value| list(value, Value::to_f64), into_list);
-port_value!(Vec<bool>, Type::BoolList, |value| list(value, Value::to_bool), into_list);
-port_value!(Vec<String>, Type::StringList, |value| list(value, String::from_value), into_list);
+port_value!(
+    String,
+    Type::String,
+    |value| value.to_text().map(|text| text.to_string()),
+    |value| Value::Text(value.into())
+);
+port_value!(
+    Vec<i32>,
+    Type::IntList,
+    |value| list(value, Value::to_i32),
+    into_list
+);
+port_value!(
+    Vec<f64>,
+    Type::DoubleList,
+    |value| list(value, Value::to_f64),
+    into_list
+);
+port_value!(
+    Vec<bool>,
+    Type::BoolList,
+    |value| list(value, Value::to_bool),
+    into_list
+);
+port_value!(
+    Vec<String>,
+    Type::StringList,
+    |value| list(value, String::from_value),
+    into_list
+);
 port_value!(Value, Type::Any, |value| Ok(value.clone()), |value| value);
 
 impl PortValue for serde_json::Value {
@@ -274,7 +313,10 @@ impl PortValue for SharedQueue {
     fn from_value(value: &Value) -> Result<Self, ConvertError> {
         match value {
             Value::Queue(queue) => Ok(queue.clone()),
-            other => Err(ConvertError(format!("a value of type {} is no queue", other.type_name()))),
+            other => Err(ConvertError(format!(
+                "a value of type {} is no queue",
+                other.type_name()
+            ))),
         }
     }
     fn into_value(self) -> Value {
@@ -292,7 +334,10 @@ pub trait UserValue: Any + Send + Sync {
     where
         Self: Sized,
     {
-        Err(format!("'{text}' is a literal, and {} can only come from a blackboard entry", Self::NAME))
+        Err(format!(
+            "'{text}' is a literal, and {} can only come from a blackboard entry",
+            Self::NAME
+        ))
     }
 }
 
@@ -305,19 +350,29 @@ impl<T: UserValue> PortValue for Arc<T> {
         })
     }
     fn from_value(value: &Value) -> Result<Self, ConvertError> {
-        value
-            .downcast()
-            .ok_or_else(|| ConvertError(format!("a value of type {} is no {}", value.type_name(), T::NAME)))
+        value.downcast().ok_or_else(|| {
+            ConvertError(format!(
+                "a value of type {} is no {}",
+                value.type_name(),
+                T::NAME
+            ))
+        })
     }
     fn into_value(self) -> Value {
         Value::opaque(self, T::NAME)
     }
 }
 
-fn list<T>(value: &Value, element: impl Fn(&Value) -> Result<T, ConvertError>) -> Result<Vec<T>, ConvertError> {
+fn list<T>(
+    value: &Value,
+    element: impl Fn(&Value) -> Result<T, ConvertError>,
+) -> Result<Vec<T>, ConvertError> {
     match value {
         Value::List(values) => values.iter().map(element).collect(),
-        other => Err(ConvertError(format!("a value of type {} is no list", other.type_name()))),
+        other => Err(ConvertError(format!(
+            "a value of type {} is no list",
+            other.type_name()
+        ))),
     }
 }
 
@@ -339,12 +394,21 @@ mod tests {
 
     #[test]
     fn literals_follow_the_port_type() {
-        assert!(matches!(Type::Int.parse("2.9"), Ok(Value::Int(2, IntType::I32))));
+        assert!(matches!(
+            Type::Int.parse("2.9"),
+            Ok(Value::Int(2, IntType::I32))
+        ));
         assert!(Type::Int.parse("4294967296").is_err());
         assert!(Type::UInt.parse("-1").is_err());
         assert!(Type::Bool.parse("yes").is_err());
         assert!(Type::Status.parse("success").is_err());
-        assert_eq!(Vec::<i32>::from_value(&Type::IntList.parse("1;2;3").unwrap()).unwrap(), [1, 2, 3]);
-        assert_eq!(Vec::<f64>::from_value(&Type::DoubleList.parse("json:[1, 2.5]").unwrap()).unwrap(), [1.0, 2.5]);
+        assert_eq!(
+            Vec::<i32>::from_value(&Type::IntList.parse("1;2;3").unwrap()).unwrap(),
+            [1, 2, 3]
+        );
+        assert_eq!(
+            Vec::<f64>::from_value(&Type::DoubleList.parse("json:[1, 2.5]").unwrap()).unwrap(),
+            [1.0, 2.5]
+        );
     }
 }

@@ -51,12 +51,18 @@ impl SharedQueue {
     /// Takes the element in front.
     #[must_use]
     pub fn pop_front(&self) -> Option<Value> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop_front()
     }
 
     /// Adds an element at the back.
     pub fn push_back(&self, value: Value) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(value);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push_back(value);
     }
 
     /// How many elements are left.
@@ -204,7 +210,11 @@ impl Value {
     fn described(&self) -> String {
         match self {
             Self::Int(..) | Self::UInt64(_) | Self::Real(_) => {
-                format!("the {} {}", self.type_name(), self.to_text().unwrap_or_default())
+                format!(
+                    "the {} {}",
+                    self.type_name(),
+                    self.to_text().unwrap_or_default()
+                )
             }
             Self::Text(text) => format!("the string '{text}'"),
             other => format!("a value of type {}", other.type_name()),
@@ -215,13 +225,22 @@ impl Value {
     pub fn to_i64(&self) -> Converted<i64> {
         match self {
             Self::Int(value, _) => Ok(*value),
-            Self::UInt64(value) => i64::try_from(*value).map_err(|_| self.cannot("a signed integer")),
+            Self::UInt64(value) => {
+                i64::try_from(*value).map_err(|_| self.cannot("a signed integer"))
+            }
             Self::Real(value) => {
                 // The largest i64 is no real number; 2^63 is, and is out of range.
-                let in_range = (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(value);
-                if in_range && value.fract() == 0.0 { Ok(*value as i64) } else { Err(self.cannot("an integer")) }
+                let in_range =
+                    (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(value);
+                if in_range && value.fract() == 0.0 {
+                    Ok(*value as i64)
+                } else {
+                    Err(self.cannot("an integer"))
+                }
             }
-            Self::Text(text) => number::leading_int(text).map(|(value, _)| value).ok_or_else(|| self.cannot("an integer")),
+            Self::Text(text) => number::leading_int(text)
+                .map(|(value, _)| value)
+                .ok_or_else(|| self.cannot("an integer")),
             _ => Err(self.cannot("an integer")),
         }
     }
@@ -234,7 +253,11 @@ impl Value {
             Self::UInt64(value) => Ok(*value),
             Self::Real(value) => {
                 let in_range = (0.0..18_446_744_073_709_551_616.0).contains(value);
-                if in_range && value.fract() == 0.0 { Ok(*value as u64) } else { Err(cannot()) }
+                if in_range && value.fract() == 0.0 {
+                    Ok(*value as u64)
+                } else {
+                    Err(cannot())
+                }
             }
             Self::Text(text) => number::leading_uint(text).ok_or_else(cannot),
             _ => Err(cannot()),
@@ -247,8 +270,12 @@ impl Value {
             Self::Real(value) => Ok(*value),
             Self::Int(value, _) if value.unsigned_abs() <= MAX_EXACT => Ok(*value as f64),
             Self::UInt64(value) if *value <= MAX_EXACT => Ok(*value as f64),
-            Self::Int(..) | Self::UInt64(_) => Err(self.cannot("a real number without losing digits")),
-            Self::Text(text) => number::leading_real(text).map(|(value, _)| value).ok_or_else(|| self.cannot("a number")),
+            Self::Int(..) | Self::UInt64(_) => {
+                Err(self.cannot("a real number without losing digits"))
+            }
+            Self::Text(text) => number::leading_real(text)
+                .map(|(value, _)| value)
+                .ok_or_else(|| self.cannot("a number")),
             _ => Err(self.cannot("a number")),
         }
     }
@@ -296,7 +323,9 @@ impl Value {
         let cannot = || self.cannot("a node status");
         match self {
             Self::Text(text) => text.parse().map_err(|_| cannot()),
-            Self::Int(..) | Self::UInt64(_) | Self::Real(_) => Status::from_number(self.to_i64()?).ok_or_else(cannot),
+            Self::Int(..) | Self::UInt64(_) | Self::Real(_) => {
+                Status::from_number(self.to_i64()?).ok_or_else(cannot)
+            }
             _ => Err(cannot()),
         }
     }
@@ -313,7 +342,9 @@ impl Value {
             | (Self::List(_), Self::List(_))
             | (Self::Json(_), Self::Json(_))
             | (Self::Queue(_), Self::Queue(_)) => *target = self.clone(),
-            (Self::Opaque(new), Self::Opaque(old)) if new.type_name == old.type_name => *target = self.clone(),
+            (Self::Opaque(new), Self::Opaque(old)) if new.type_name == old.type_name => {
+                *target = self.clone()
+            }
             (_, Self::Int(slot, _)) if self.is_number() => *slot = self.to_i64()?,
             (_, Self::UInt64(slot)) if self.is_number() => *slot = self.to_u64()?,
             (_, Self::Real(slot)) if self.is_number() => *slot = self.to_f64()?,
@@ -343,9 +374,13 @@ impl Value {
             Self::Text(text) => json!(text.as_ref()),
             Self::List(values) => values.iter().map(Self::to_json).collect(),
             Self::Json(json) => json.as_ref().clone(),
-            Self::Queue(queue) => {
-                queue.0.lock().unwrap_or_else(PoisonError::into_inner).iter().map(Self::to_json).collect()
-            }
+            Self::Queue(queue) => queue
+                .0
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .iter()
+                .map(Self::to_json)
+                .collect(),
             Self::Opaque(opaque) => json!({"__type": opaque.type_name}),
         }
     }
@@ -362,7 +397,10 @@ mod tests {
         assert!(Value::Real(f64::NAN).to_i64().is_err());
         assert!(Value::Real(9_223_372_036_854_775_808.0).to_i64().is_err());
         assert!(Value::int(1 << 53).to_f64().is_err());
-        assert_eq!(Value::int((1 << 53) - 1).to_f64(), Ok(9_007_199_254_740_991.0));
+        assert_eq!(
+            Value::int((1 << 53) - 1).to_f64(),
+            Ok(9_007_199_254_740_991.0)
+        );
     }
 
     #[test]
@@ -385,7 +423,10 @@ mod tests {
     #[test]
     fn reals_become_text_with_six_decimals() {
         assert_eq!(Value::Real(1.5).to_text().unwrap().as_ref(), "1.500000");
-        assert_eq!(Value::Real(f64::INFINITY).to_text().unwrap().as_ref(), "inf");
+        assert_eq!(
+            Value::Real(f64::INFINITY).to_text().unwrap().as_ref(),
+            "inf"
+        );
         assert_eq!(Value::bool(true).to_text().unwrap().as_ref(), "1");
     }
 }

@@ -76,7 +76,12 @@ pub(crate) struct Document {
 
 impl Document {
     pub(crate) fn parse(file: &str, text: Arc<str>) -> Result<Self, (Arc<str>, XmlError)> {
-        let mut document = Self { file: file.into(), text, elements: Vec::new(), attributes: Vec::new() };
+        let mut document = Self {
+            file: file.into(),
+            text,
+            elements: Vec::new(),
+            attributes: Vec::new(),
+        };
         match document.read() {
             Ok(()) => Ok(document),
             Err(error) => Err((document.text, error)),
@@ -86,15 +91,29 @@ impl Document {
     /// Stands for a file that holds no XML, so that faults can be told.
     pub(crate) fn empty(file: &str, text: Arc<str>) -> Self {
         let name = Span::default();
-        let root =
-            Element { name, attributes: 0..0, n_children: 0, first_child: NONE, last_child: NONE, next_sibling: NONE };
-        Self { file: file.into(), text, elements: vec![root], attributes: Vec::new() }
+        let root = Element {
+            name,
+            attributes: 0..0,
+            n_children: 0,
+            first_child: NONE,
+            last_child: NONE,
+            next_sibling: NONE,
+        };
+        Self {
+            file: file.into(),
+            text,
+            elements: vec![root],
+            attributes: Vec::new(),
+        }
     }
 
     fn read(&mut self) -> Result<(), XmlError> {
         let text = Arc::clone(&self.text);
         if text.len() >= MAX_BYTES {
-            return Err(XmlError { message: "the file is larger than 4 GiB".into(), offset: 0 });
+            return Err(XmlError {
+                message: "the file is larger than 4 GiB".into(),
+                offset: 0,
+            });
         }
         let mut reader = Reader::from_str(&text);
         let config = reader.config_mut();
@@ -108,7 +127,10 @@ impl Document {
                     open.push(id);
                     if open.len() > MAX_DEPTH {
                         let message = format!("elements nest more than {MAX_DEPTH} levels deep");
-                        return Err(XmlError { message, offset: before as u32 });
+                        return Err(XmlError {
+                            message,
+                            offset: before as u32,
+                        });
                     }
                 }
                 Ok(Event::Empty(start)) => drop(self.add(&text, &start, open.last().copied())?),
@@ -117,35 +139,63 @@ impl Document {
                 Ok(_) => {}
                 Err(error) => {
                     let offset = reader.error_position().min(text.len() as u64) as u32;
-                    return Err(XmlError { message: error.to_string(), offset });
+                    return Err(XmlError {
+                        message: error.to_string(),
+                        offset,
+                    });
                 }
             }
         }
         match open.last() {
             Some(&id) => {
                 let message = format!("<{}> is never closed", self.name(id));
-                Err(XmlError { message, offset: self.elements[id as usize].name.start })
+                Err(XmlError {
+                    message,
+                    offset: self.elements[id as usize].name.start,
+                })
             }
-            None if self.elements.is_empty() => {
-                Err(XmlError { message: "the file holds no XML element".into(), offset: 0 })
-            }
+            None if self.elements.is_empty() => Err(XmlError {
+                message: "the file holds no XML element".into(),
+                offset: 0,
+            }),
             None => Ok(()),
         }
     }
 
-    fn add(&mut self, text: &str, start: &BytesStart<'_>, parent: Option<ElementId>) -> Result<ElementId, XmlError> {
+    fn add(
+        &mut self,
+        text: &str,
+        start: &BytesStart<'_>,
+        parent: Option<ElementId>,
+    ) -> Result<ElementId, XmlError> {
         let id = self.elements.len() as ElementId;
         let name = span_in(text, start.name().0);
         let first = self.attributes.len() as u32;
         for attribute in start.attributes().with_checks(false) {
-            let attribute = attribute.map_err(|error| XmlError { message: error.to_string(), offset: name.end })?;
+            let attribute = attribute.map_err(|error| XmlError {
+                message: error.to_string(),
+                offset: name.end,
+            })?;
             let raw: &str = &attribute.value;
-            let decoded = raw.contains(['&', '\r']).then(|| decode(raw).into_owned().into());
+            let decoded = raw
+                .contains(['&', '\r'])
+                .then(|| decode(raw).into_owned().into());
             let (name, value) = (span_in(text, attribute.key.0), span_in(text, raw));
-            self.attributes.push(Attribute { name, value, decoded });
+            self.attributes.push(Attribute {
+                name,
+                value,
+                decoded,
+            });
         }
         let attributes = first..self.attributes.len() as u32;
-        let element = Element { name, attributes, n_children: 0, first_child: NONE, last_child: NONE, next_sibling: NONE };
+        let element = Element {
+            name,
+            attributes,
+            n_children: 0,
+            first_child: NONE,
+            last_child: NONE,
+            next_sibling: NONE,
+        };
         self.elements.push(element);
         if let Some(parent) = parent {
             let parent = &mut self.elements[parent as usize];
@@ -170,7 +220,9 @@ impl Document {
     }
 
     fn slice(&self, span: Span) -> &str {
-        self.text.get(span.start as usize..span.end as usize).unwrap_or_default()
+        self.text
+            .get(span.start as usize..span.end as usize)
+            .unwrap_or_default()
     }
 
     pub(crate) fn name(&self, id: ElementId) -> &str {
@@ -204,18 +256,25 @@ impl Document {
 
     pub(crate) fn attributes(&self, id: ElementId) -> impl Iterator<Item = Attr<'_>> {
         let range = self.elements[id as usize].attributes.clone();
-        self.attributes[range.start as usize..range.end as usize].iter().map(|attribute| Attr {
-            name: self.slice(attribute.name),
-            value: attribute.decoded.as_deref().unwrap_or_else(|| self.slice(attribute.value)),
-            name_span: attribute.name,
-            value_span: attribute.value,
-            verbatim: attribute.decoded.is_none(),
-        })
+        self.attributes[range.start as usize..range.end as usize]
+            .iter()
+            .map(|attribute| Attr {
+                name: self.slice(attribute.name),
+                value: attribute
+                    .decoded
+                    .as_deref()
+                    .unwrap_or_else(|| self.slice(attribute.value)),
+                name_span: attribute.name,
+                value_span: attribute.value,
+                verbatim: attribute.decoded.is_none(),
+            })
     }
 
     /// The first attribute of that name.
     pub(crate) fn attribute(&self, id: ElementId, name: &str) -> Option<&str> {
-        self.attributes(id).find(|attribute| attribute.name == name).map(|attribute| attribute.value)
+        self.attributes(id)
+            .find(|attribute| attribute.name == name)
+            .map(|attribute| attribute.value)
     }
 
     pub(crate) fn find_attribute(&self, id: ElementId, name: &str) -> Option<Attr<'_>> {
@@ -238,8 +297,13 @@ pub(crate) fn line_and_column(text: &str, offset: u32) -> (usize, usize) {
 
 /// Where a piece lies that is known to be part of `text`.
 fn span_in(text: &str, piece: &str) -> Span {
-    let start = (piece.as_ptr() as usize).wrapping_sub(text.as_ptr() as usize).min(text.len());
-    Span { start: start as u32, end: (start + piece.len()).min(text.len()) as u32 }
+    let start = (piece.as_ptr() as usize)
+        .wrapping_sub(text.as_ptr() as usize)
+        .min(text.len());
+    Span {
+        start: start as u32,
+        end: (start + piece.len()).min(text.len()) as u32,
+    }
 }
 
 fn decode(raw: &str) -> Cow<'_, str> {

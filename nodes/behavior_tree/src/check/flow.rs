@@ -40,7 +40,12 @@ pub(super) fn root_trees(sources: &Sources) -> Vec<Arc<str>> {
             }
         }
     }
-    let mut roots: Vec<Arc<str>> = sources.trees.keys().filter(|id| !used.contains(id.as_ref())).cloned().collect();
+    let mut roots: Vec<Arc<str>> = sources
+        .trees
+        .keys()
+        .filter(|id| !used.contains(id.as_ref()))
+        .cloned()
+        .collect();
     roots.sort_unstable();
     roots
 }
@@ -93,21 +98,48 @@ struct Here<'a> {
 
 impl<'a> Flow<'a> {
     fn tree(&mut self, id: &str, board: BoardId, before: &Written, depth: u32) -> After {
-        let unchanged = || After { success: before.clone(), failure: before.clone() };
-        let Some(&Place { document: number, element }) = self.sources.trees.get(id) else { return unchanged() };
+        let unchanged = || After {
+            success: before.clone(),
+            failure: before.clone(),
+        };
+        let Some(&Place {
+            document: number,
+            element,
+        }) = self.sources.trees.get(id)
+        else {
+            return unchanged();
+        };
         if depth > MAX_DEPTH || self.above.iter().any(|above| above.as_ref() == id) {
             return unchanged();
         }
         let document = &self.sources.documents[number];
-        let Some(element) = document.first_child(element) else { return unchanged() };
+        let Some(element) = document.first_child(element) else {
+            return unchanged();
+        };
         self.above.push(id.into());
-        let after = self.node(&Here { document, number, element, board, depth }, before);
+        let after = self.node(
+            &Here {
+                document,
+                number,
+                element,
+                board,
+                depth,
+            },
+            before,
+        );
         self.above.pop();
         after
     }
 
     fn child(&mut self, here: &Here<'a>, element: ElementId, before: &Written) -> After {
-        self.node(&Here { element, depth: here.depth + 1, ..*here }, before)
+        self.node(
+            &Here {
+                element,
+                depth: here.depth + 1,
+                ..*here
+            },
+            before,
+        )
     }
 
     /// Says that an entry is read, with what is surely written by then.
@@ -120,14 +152,30 @@ impl<'a> Flow<'a> {
         let Some(found) = &mut self.found else { return };
         let (severity, code, message, remedy) = if ever {
             let message = format!("'{key}' may be read here before anything has written it");
-            (Severity::Warning, "maybe-unwritten", message, "write it on every path that leads here")
+            (
+                Severity::Warning,
+                "maybe-unwritten",
+                message,
+                "write it on every path that leads here",
+            )
         } else {
-            let severity = if strict { Severity::Error } else { Severity::Warning };
+            let severity = if strict {
+                Severity::Error
+            } else {
+                Severity::Warning
+            };
             let message = format!("'{key}' is read here, but nothing writes it");
             let remedy = "write it before, or declare it as an input of the tree in a <SubTree> of the TreeNodesModel";
             (severity, "never-written", message, remedy)
         };
-        found.push(Finding { document: here.number, span, severity, code, message, remedy: remedy.into() });
+        found.push(Finding {
+            document: here.number,
+            span,
+            severity,
+            code,
+            message,
+            remedy: remedy.into(),
+        });
     }
 
     fn write(&mut self, here: &Here<'_>, key: &str, after: &mut Written) {
@@ -138,7 +186,10 @@ impl<'a> Flow<'a> {
 
     fn node(&mut self, here: &Here<'a>, before: &Written) -> After {
         if here.depth > MAX_DEPTH {
-            return After { success: before.clone(), failure: before.clone() };
+            return After {
+                success: before.clone(),
+                failure: before.clone(),
+            };
         }
         let attributes: Vec<Attr<'_>> = here.document.attributes(here.element).collect();
         let script = |name: &str| attributes.iter().find(|attribute| attribute.name == name);
@@ -149,15 +200,20 @@ impl<'a> Flow<'a> {
             }
         }
         let mut after = self.kind(here, &attributes, &start);
-        if script("_successIf").is_some() || script("_skipIf").is_some() || script("_while").is_some() {
+        if script("_successIf").is_some()
+            || script("_skipIf").is_some()
+            || script("_while").is_some()
+        {
             after.success = start.clone();
         }
         if script("_failureIf").is_some() {
             after.failure = start;
         }
-        for (name, success, failure) in
-            [("_onSuccess", true, false), ("_onFailure", false, true), ("_post", true, true)]
-        {
+        for (name, success, failure) in [
+            ("_onSuccess", true, false),
+            ("_onFailure", false, true),
+            ("_post", true, true),
+        ] {
             if let Some(attribute) = script(name) {
                 if success {
                     self.script(here, attribute, &mut after.success);
@@ -177,16 +233,25 @@ impl<'a> Flow<'a> {
         let tag = here.document.name(here.element);
         let id = match Category::from_element(tag) {
             Some(Category::SubTree) => return self.sub_tree(here, attributes, before),
-            Some(_) => here.document.attribute(here.element, "ID").unwrap_or_default(),
+            Some(_) => here
+                .document
+                .attribute(here.element, "ID")
+                .unwrap_or_default(),
             None => tag,
         };
         let Some(registration) = self.factory.registration(id) else {
             // What nobody knows may write every entry that it names.
             let mut success = before.clone();
-            for key in attributes.iter().filter_map(|attribute| names::pointer(attribute.value)) {
+            for key in attributes
+                .iter()
+                .filter_map(|attribute| names::pointer(attribute.value))
+            {
                 self.write(here, key, &mut success);
             }
-            return After { failure: success.clone(), success };
+            return After {
+                failure: success.clone(),
+                success,
+            };
         };
         let builtin = match registration.maker {
             Maker::Builtin(builtin) => Some(builtin),
@@ -196,16 +261,25 @@ impl<'a> Flow<'a> {
         let mut written = Vec::new();
         let manifest = Arc::clone(&registration.manifest);
         for port in &manifest.ports {
-            let given = attributes.iter().find(|attribute| attribute.name == port.name.as_ref());
+            let given = attributes
+                .iter()
+                .find(|attribute| attribute.name == port.name.as_ref());
             let (text, span) = match (given, &port.default) {
                 (Some(attribute), _) => (attribute.value, attribute.value_span),
                 (None, Some(default)) => (default.as_ref(), here.document.name_span(here.element)),
                 (None, None) => continue,
             };
-            let Some(key) = names::remapped_key(&port.name, text) else { continue };
+            let Some(key) = names::remapped_key(&port.name, text) else {
+                continue;
+            };
             let looks_only = matches!(
                 builtin,
-                Some(Builtin::WasEntryUpdated | Builtin::SkipUnlessUpdated | Builtin::WaitValueUpdate | Builtin::Switch)
+                Some(
+                    Builtin::WasEntryUpdated
+                        | Builtin::SkipUnlessUpdated
+                        | Builtin::WaitValueUpdate
+                        | Builtin::Switch
+                )
             );
             if port.direction != Direction::Output && !looks_only {
                 self.read(here, key, span, before, builtin.is_some());
@@ -220,25 +294,39 @@ impl<'a> Flow<'a> {
                 if let Some(code) = attributes.iter().find(|attribute| attribute.name == "code") {
                     self.script(here, code, &mut start);
                 }
-                return After { failure: start.clone(), success: start };
+                return After {
+                    failure: start.clone(),
+                    success: start,
+                };
             }
             Some(Builtin::ScriptCondition | Builtin::Precondition) => {
-                if let Some(code) = attributes.iter().find(|attribute| matches!(attribute.name, "code" | "if")) {
+                if let Some(code) = attributes
+                    .iter()
+                    .find(|attribute| matches!(attribute.name, "code" | "if"))
+                {
                     self.script(here, code, &mut start);
                 }
             }
             Some(Builtin::SetBlackboard) => {
-                let key = attributes.iter().find(|attribute| attribute.name == "output_key");
+                let key = attributes
+                    .iter()
+                    .find(|attribute| attribute.name == "output_key");
                 if let Some(key) = key.filter(|key| names::pointer(key.value).is_none()) {
                     self.write(here, key.value, &mut start);
                 }
-                return After { success: start, failure: before.clone() };
+                return After {
+                    success: start,
+                    failure: before.clone(),
+                };
             }
             Some(Builtin::UnsetBlackboard) => {
                 if let Some(key) = attributes.iter().find(|attribute| attribute.name == "key") {
                     start.remove(&self.blackboard.bind(here.board, key.value).slot);
                 }
-                return After { failure: start.clone(), success: start };
+                return After {
+                    failure: start.clone(),
+                    success: start,
+                };
             }
             // Each round writes its element before the child is ticked.
             Some(Builtin::Loop(_)) => {
@@ -252,7 +340,10 @@ impl<'a> Flow<'a> {
             for key in &written {
                 self.write(here, key, &mut start);
             }
-            return After { success: start, failure: before.clone() };
+            return After {
+                success: start,
+                failure: before.clone(),
+            };
         }
         self.with_children(here, builtin, &children, before, &start)
     }
@@ -266,7 +357,9 @@ impl<'a> Flow<'a> {
         start: &Written,
     ) -> After {
         use Builtin as B;
-        let Some(builtin) = builtin else { return self.in_order(here, children, start) };
+        let Some(builtin) = builtin else {
+            return self.in_order(here, children, start);
+        };
         match builtin {
             B::Fallback | B::AsyncFallback | B::ReactiveFallback => {
                 let mut so_far = start.clone();
@@ -276,28 +369,46 @@ impl<'a> Flow<'a> {
                     success = Some(meet(success, after.success));
                     so_far = after.failure;
                 }
-                After { success: success.unwrap_or_default(), failure: so_far }
+                After {
+                    success: success.unwrap_or_default(),
+                    failure: so_far,
+                }
             }
             B::Inverter => {
                 let after = self.child(here, children[0], start);
-                After { success: after.failure, failure: after.success }
+                After {
+                    success: after.failure,
+                    failure: after.success,
+                }
             }
             B::ForceSuccess | B::ForceFailure => {
                 let after = self.child(here, children[0], start);
                 let both = meet(Some(after.success), after.failure);
-                After { failure: both.clone(), success: both }
+                After {
+                    failure: both.clone(),
+                    success: both,
+                }
             }
             B::RunOnce | B::SkipUnlessUpdated => {
                 let after = self.child(here, children[0], start);
-                After { success: before.clone(), failure: after.failure }
+                After {
+                    success: before.clone(),
+                    failure: after.failure,
+                }
             }
             B::Loop(_) => {
                 let after = self.child(here, children[0], start);
-                After { success: before.clone(), failure: after.failure }
+                After {
+                    success: before.clone(),
+                    failure: after.failure,
+                }
             }
             B::Precondition | B::Timeout => {
                 let after = self.child(here, children[0], start);
-                After { success: after.success, failure: start.clone() }
+                After {
+                    success: after.success,
+                    failure: start.clone(),
+                }
             }
             B::IfThenElse | B::WhileDoElse if children.len() >= 2 => {
                 let condition = self.child(here, children[0], start);
@@ -306,13 +417,22 @@ impl<'a> Flow<'a> {
                     Some(&other) => {
                         let other = self.child(here, other, &condition.failure);
                         let success = meet(Some(then.success), other.success);
-                        After { success, failure: meet(Some(then.failure), other.failure) }
+                        After {
+                            success,
+                            failure: meet(Some(then.failure), other.failure),
+                        }
                     }
-                    None => After { success: then.success, failure: meet(Some(then.failure), condition.failure) },
+                    None => After {
+                        success: then.success,
+                        failure: meet(Some(then.failure), condition.failure),
+                    },
                 }
             }
             B::Switch => {
-                let mut all = After { success: start.clone(), failure: start.clone() };
+                let mut all = After {
+                    success: start.clone(),
+                    failure: start.clone(),
+                };
                 let mut success: Option<Written> = None;
                 for &child in children {
                     success = Some(meet(success, self.child(here, child, start).success));
@@ -333,26 +453,46 @@ impl<'a> Flow<'a> {
             failure = Some(meet(failure, after.failure));
             so_far = after.success;
         }
-        After { success: so_far, failure: failure.unwrap_or_else(|| start.clone()) }
+        After {
+            success: so_far,
+            failure: failure.unwrap_or_else(|| start.clone()),
+        }
     }
 
     fn sub_tree(&mut self, here: &Here<'a>, attributes: &[Attr<'_>], before: &Written) -> After {
         let Some(id) = here.document.attribute(here.element, "ID") else {
-            return After { success: before.clone(), failure: before.clone() };
+            return After {
+                success: before.clone(),
+                failure: before.clone(),
+            };
         };
         let mut remapping: HashMap<Box<str>, Box<str>> = HashMap::new();
         let mut literals: Vec<String> = Vec::new();
-        let autoremap = attributes.iter().any(|a| a.name == "_autoremap" && parse_bool(a.value) == Some(true));
+        let autoremap = attributes
+            .iter()
+            .any(|a| a.name == "_autoremap" && parse_bool(a.value) == Some(true));
         let mut add = |name: &str, value: &str| match (value, names::pointer(value)) {
             ("{=}", _) => drop(remapping.insert(name.into(), name.into())),
             (_, Some(key)) => drop(remapping.insert(name.into(), key.into())),
             _ => literals.push(name.to_owned()),
         };
-        for attribute in attributes.iter().filter(|attribute| names::is_port_name(attribute.name)) {
+        for attribute in attributes
+            .iter()
+            .filter(|attribute| names::is_port_name(attribute.name))
+        {
             add(attribute.name, attribute.value);
         }
-        for port in self.sources.models.get(id).filter(|_| !autoremap).into_iter().flatten() {
-            let given = attributes.iter().any(|attribute| attribute.name == port.name.as_ref());
+        for port in self
+            .sources
+            .models
+            .get(id)
+            .filter(|_| !autoremap)
+            .into_iter()
+            .flatten()
+        {
+            let given = attributes
+                .iter()
+                .any(|attribute| attribute.name == port.name.as_ref());
             if let Some(default) = port.default.as_ref().filter(|_| !given) {
                 add(&port.name, default);
             }
@@ -363,7 +503,8 @@ impl<'a> Flow<'a> {
             None => {
                 let board = self.blackboard.add_board(here.board, remapping, autoremap);
                 for key in &literals {
-                    self.blackboard.add_literal(board, key, crate::value::Value::Empty);
+                    self.blackboard
+                        .add_literal(board, key, crate::value::Value::Empty);
                 }
                 self.boards.insert(place, board);
                 board
@@ -383,19 +524,34 @@ impl<'a> Flow<'a> {
         if names::remapped_key(attribute.name, attribute.value).is_some() {
             return;
         }
-        let Ok(program) = parse(attribute.value) else { return };
+        let Ok(program) = parse(attribute.value) else {
+            return;
+        };
         for &statement in &program.statements {
             self.expression(here, &program, statement, attribute, written);
         }
     }
 
-    fn expression(&mut self, here: &Here<'_>, program: &Program<'_>, id: ExprId, attribute: &Attr<'_>, written: &mut Written) {
+    fn expression(
+        &mut self,
+        here: &Here<'_>,
+        program: &Program<'_>,
+        id: ExprId,
+        attribute: &Attr<'_>,
+        written: &mut Written,
+    ) {
         let (expr, offset) = &program.nodes[id as usize];
         match expr {
             Expr::Literal(_) => {}
             Expr::Name(name) => {
                 if !self.factory.enums().contains_key(*name) {
-                    self.read(here, name, name_span(attribute, *offset, name), written, true);
+                    self.read(
+                        here,
+                        name,
+                        name_span(attribute, *offset, name),
+                        written,
+                        true,
+                    );
                 }
             }
             Expr::Unary(_, operand) => self.expression(here, program, *operand, attribute, written),
@@ -418,9 +574,17 @@ impl<'a> Flow<'a> {
             }
             Expr::Assign(op, target, value) => {
                 self.expression(here, program, *value, attribute, written);
-                let (Expr::Name(name), offset) = &program.nodes[*target as usize] else { return };
+                let (Expr::Name(name), offset) = &program.nodes[*target as usize] else {
+                    return;
+                };
                 if *op != Assignment::Create {
-                    self.read(here, name, name_span(attribute, *offset, name), written, true);
+                    self.read(
+                        here,
+                        name,
+                        name_span(attribute, *offset, name),
+                        written,
+                        true,
+                    );
                 }
                 self.write(here, name, written);
             }
@@ -433,7 +597,10 @@ fn name_span(attribute: &Attr<'_>, offset: u32, name: &str) -> Span {
         return attribute.value_span;
     }
     let start = attribute.value_span.start + offset;
-    Span { start, end: start + name.len() as u32 }
+    Span {
+        start,
+        end: start + name.len() as u32,
+    }
 }
 
 fn meet(so_far: Option<Written>, other: Written) -> Written {

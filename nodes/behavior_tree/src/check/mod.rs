@@ -24,8 +24,14 @@ impl Factory {
     /// `TreeNodesModel` declares, in the file or in one of `models`, count as known.
     #[must_use]
     pub fn check_file(&self, path: &Path, models: &[PathBuf]) -> Vec<Fault> {
-        let is_yaml = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
-        if is_yaml { locations::check(path) } else { self.check_tree(path, models) }
+        let is_yaml = path
+            .extension()
+            .is_some_and(|extension| extension == "yaml" || extension == "yml");
+        if is_yaml {
+            locations::check(path)
+        } else {
+            self.check_tree(path, models)
+        }
     }
 
     fn check_tree(&self, path: &Path, models: &[PathBuf]) -> Vec<Fault> {
@@ -35,7 +41,13 @@ impl Factory {
             let mut sources = Sources::default();
             sources.read_file(model, None);
             models::declare(&mut factory, &mut sources);
-            faults.extend(sources.findings.iter().filter(|f| f.code != "format").map(|finding| sources.fault(finding)));
+            faults.extend(
+                sources
+                    .findings
+                    .iter()
+                    .filter(|f| f.code != "format")
+                    .map(|finding| sources.fault(finding)),
+            );
         }
         let mut sources = Sources::default();
         let main = sources.read_file(path, None);
@@ -74,5 +86,8 @@ fn in_order(sources: &Sources) -> Vec<Fault> {
     findings.sort_by_key(|finding| (finding.document, finding.span.start, finding.span.end));
     let mut seen = HashSet::new();
     findings.retain(|finding| seen.insert((finding.document, finding.span.start, finding.code)));
-    findings.into_iter().map(|finding| sources.fault(finding)).collect()
+    findings
+        .into_iter()
+        .map(|finding| sources.fault(finding))
+        .collect()
 }

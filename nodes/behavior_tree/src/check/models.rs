@@ -12,9 +12,14 @@ use crate::types::Type;
 pub(crate) fn declare(factory: &mut Factory, sources: &mut Sources) {
     let mut wrong = Vec::new();
     for (number, document) in sources.documents.iter().enumerate() {
-        for list in document.children(document.root()).filter(|&child| document.name(child) == "TreeNodesModel") {
+        for list in document
+            .children(document.root())
+            .filter(|&child| document.name(child) == "TreeNodesModel")
+        {
             for model in document.children(list) {
-                let Some(category) = Category::from_element(document.name(model)) else { continue };
+                let Some(category) = Category::from_element(document.name(model)) else {
+                    continue;
+                };
                 if category == Category::SubTree {
                     continue;
                 }
@@ -35,12 +40,19 @@ pub(crate) fn declare(factory: &mut Factory, sources: &mut Sources) {
                             name: Arc::from(document.attribute(port, "name")?),
                             direction,
                             info: named_type(document.attribute(port, "type").unwrap_or_default()),
-                            default: document.attribute(port, "default").filter(|text| !text.is_empty()).map(Arc::from),
+                            default: document
+                                .attribute(port, "default")
+                                .filter(|text| !text.is_empty())
+                                .map(Arc::from),
                             doc: Arc::default(),
                         })
                     })
                     .collect();
-                let manifest = Manifest { id: Arc::from(id), category, ports };
+                let manifest = Manifest {
+                    id: Arc::from(id),
+                    category,
+                    ports,
+                };
                 // Taken is no fault: a registered node may also be described.
                 let _ = factory.add(manifest, Maker::Model);
             }

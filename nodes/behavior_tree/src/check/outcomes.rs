@@ -17,10 +17,24 @@ struct Results {
 }
 
 impl Results {
-    const ANY: Self = Self { success: true, failure: true, skipped: false };
-    const NONE: Self = Self { success: false, failure: false, skipped: false };
-    const SUCCESS: Self = Self { success: true, ..Self::NONE };
-    const FAILURE: Self = Self { failure: true, ..Self::NONE };
+    const ANY: Self = Self {
+        success: true,
+        failure: true,
+        skipped: false,
+    };
+    const NONE: Self = Self {
+        success: false,
+        failure: false,
+        skipped: false,
+    };
+    const SUCCESS: Self = Self {
+        success: true,
+        ..Self::NONE
+    };
+    const FAILURE: Self = Self {
+        failure: true,
+        ..Self::NONE
+    };
 
     const fn or(self, other: Self) -> Self {
         Self {
@@ -34,7 +48,10 @@ impl Results {
         match status {
             Status::Success => Self::SUCCESS,
             Status::Failure => Self::FAILURE,
-            Status::Skipped => Self { skipped: true, ..Self::NONE },
+            Status::Skipped => Self {
+                skipped: true,
+                ..Self::NONE
+            },
             _ => Self::NONE,
         }
     }
@@ -44,7 +61,12 @@ pub(super) fn check(sources: &mut Sources, factory: &Factory) {
     let mut found = Vec::new();
     for (_, place) in &sources.all_trees {
         let document = &sources.documents[place.document];
-        let mut analysis = Analysis { document, number: place.document, factory, found: &mut found };
+        let mut analysis = Analysis {
+            document,
+            number: place.document,
+            factory,
+            found: &mut found,
+        };
         if let Some(root) = document.first_child(place.element) {
             analysis.results(root, 0);
         }
@@ -74,7 +96,10 @@ impl Analysis<'_> {
     fn results(&mut self, element: ElementId, depth: u32) -> Results {
         // Deeper trees do not load; their fault is told elsewhere.
         if depth > crate::load::verify::MAX_DEPTH {
-            return Results { skipped: true, ..Results::ANY };
+            return Results {
+                skipped: true,
+                ..Results::ANY
+            };
         }
         let mut results = self.of_kind(element, depth);
         for attribute in self.document.attributes(element) {
@@ -92,54 +117,116 @@ impl Analysis<'_> {
         let document = self.document;
         let tag = document.name(element);
         let id = match Category::from_element(tag) {
-            Some(Category::SubTree) => return Results { skipped: true, ..Results::ANY },
+            Some(Category::SubTree) => {
+                return Results {
+                    skipped: true,
+                    ..Results::ANY
+                };
+            }
             Some(_) => document.attribute(element, "ID").unwrap_or_default(),
             None => tag,
         };
         let children: Vec<ElementId> = document.children(element).collect();
-        let results: Vec<Results> = children.iter().map(|&child| self.results(child, depth + 1)).collect();
-        let Some(Maker::Builtin(builtin)) = self.factory.registration(id).map(|registration| &registration.maker) else {
+        let results: Vec<Results> = children
+            .iter()
+            .map(|&child| self.results(child, depth + 1))
+            .collect();
+        let Some(Maker::Builtin(builtin)) = self
+            .factory
+            .registration(id)
+            .map(|registration| &registration.maker)
+        else {
             return Results::ANY;
         };
         let child = results.first().copied().unwrap_or(Results::ANY);
         match builtin {
-            Builtin::AlwaysSuccess | Builtin::Script | Builtin::Sleep | Builtin::UnsetBlackboard => Results::SUCCESS,
+            Builtin::AlwaysSuccess
+            | Builtin::Script
+            | Builtin::Sleep
+            | Builtin::UnsetBlackboard => Results::SUCCESS,
             Builtin::AlwaysFailure => Results::FAILURE,
-            Builtin::Sequence | Builtin::AsyncSequence | Builtin::SequenceWithMemory | Builtin::ReactiveSequence => {
-                self.chain(&children, &results, id, Status::Success)
-            }
+            Builtin::Sequence
+            | Builtin::AsyncSequence
+            | Builtin::SequenceWithMemory
+            | Builtin::ReactiveSequence => self.chain(&children, &results, id, Status::Success),
             Builtin::Fallback | Builtin::AsyncFallback | Builtin::ReactiveFallback => {
                 self.chain(&children, &results, id, Status::Failure)
             }
-            Builtin::Inverter => Results { success: child.failure, failure: child.success, skipped: child.skipped },
-            Builtin::ForceSuccess => Results { success: child.success || child.failure, failure: false, ..child },
-            Builtin::ForceFailure => Results { failure: child.success || child.failure, success: false, ..child },
+            Builtin::Inverter => Results {
+                success: child.failure,
+                failure: child.success,
+                skipped: child.skipped,
+            },
+            Builtin::ForceSuccess => Results {
+                success: child.success || child.failure,
+                failure: false,
+                ..child
+            },
+            Builtin::ForceFailure => Results {
+                failure: child.success || child.failure,
+                success: false,
+                ..child
+            },
             Builtin::Repeat => {
                 let endless = document.attribute(element, "num_cycles") == Some("-1");
                 if endless && !child.failure && !child.skipped {
-                    let message = "Repeat for ever of what can never fail: it never ends".to_owned();
-                    self.warn(element, "endless", message, "give num_cycles a number, or let the child fail");
+                    let message =
+                        "Repeat for ever of what can never fail: it never ends".to_owned();
+                    self.warn(
+                        element,
+                        "endless",
+                        message,
+                        "give num_cycles a number, or let the child fail",
+                    );
                 }
-                Results { success: !endless, ..child }
+                Results {
+                    success: !endless,
+                    ..child
+                }
             }
             Builtin::RetryUntilSuccessful => {
                 let endless = document.attribute(element, "num_attempts") == Some("-1");
                 if endless && !child.success && !child.skipped {
-                    let message = "RetryUntilSuccessful for ever of what can never succeed: it never ends".to_owned();
-                    self.warn(element, "endless", message, "give num_attempts a number, or let the child succeed");
+                    let message =
+                        "RetryUntilSuccessful for ever of what can never succeed: it never ends"
+                            .to_owned();
+                    self.warn(
+                        element,
+                        "endless",
+                        message,
+                        "give num_attempts a number, or let the child succeed",
+                    );
                 }
-                Results { failure: !endless, ..child }
+                Results {
+                    failure: !endless,
+                    ..child
+                }
             }
             Builtin::KeepRunningUntilFailure => {
                 if !child.failure {
-                    let message = "KeepRunningUntilFailure of what can never fail: it never ends".to_owned();
-                    self.warn(element, "endless", message, "let the child fail when it is to end");
+                    let message =
+                        "KeepRunningUntilFailure of what can never fail: it never ends".to_owned();
+                    self.warn(
+                        element,
+                        "endless",
+                        message,
+                        "let the child fail when it is to end",
+                    );
                 }
-                Results { failure: child.failure, ..Results::NONE }
+                Results {
+                    failure: child.failure,
+                    ..Results::NONE
+                }
             }
-            Builtin::Timeout => Results { failure: true, ..child },
+            Builtin::Timeout => Results {
+                failure: true,
+                ..child
+            },
             Builtin::Delay | Builtin::WaitValueUpdate => child,
-            Builtin::RunOnce | Builtin::SkipUnlessUpdated => Results { skipped: true, ..child },
+            Builtin::RunOnce | Builtin::SkipUnlessUpdated => Results {
+                skipped: true,
+                ..child
+            },
             Builtin::Precondition => {
                 let otherwise = literal_status(document, element, "else", Status::Failure);
                 child.or(otherwise.map_or(Results::ANY, Results::of))
@@ -147,18 +234,43 @@ impl Analysis<'_> {
             Builtin::Loop(_) => {
                 let if_empty = literal_status(document, element, "if_empty", Status::Success);
                 let empty = if_empty.map_or(Results::ANY, Results::of);
-                Results { failure: child.failure, ..Results::NONE }.or(empty)
+                Results {
+                    failure: child.failure,
+                    ..Results::NONE
+                }
+                .or(empty)
             }
             Builtin::IfThenElse if results.len() >= 2 => self.branches(&children, &results, id),
             Builtin::WhileDoElse if results.len() >= 2 => self.branches(&children, &results, id),
-            _ => Results { skipped: !results.is_empty(), ..Results::ANY },
+            _ => Results {
+                skipped: !results.is_empty(),
+                ..Results::ANY
+            },
         }
     }
 
     /// Sequences and fallbacks: a child is reached when all before it can be passed.
-    fn chain(&mut self, children: &[ElementId], results: &[Results], id: &str, good: Status) -> Results {
-        let passes = |result: &Results| if good == Status::Success { result.success } else { result.failure };
-        let stops = |result: &Results| if good == Status::Success { result.failure } else { result.success };
+    fn chain(
+        &mut self,
+        children: &[ElementId],
+        results: &[Results],
+        id: &str,
+        good: Status,
+    ) -> Results {
+        let passes = |result: &Results| {
+            if good == Status::Success {
+                result.success
+            } else {
+                result.failure
+            }
+        };
+        let stops = |result: &Results| {
+            if good == Status::Success {
+                result.failure
+            } else {
+                result.success
+            }
+        };
         let mut any_stop = false;
         let mut all_skipped = true;
         let mut some_pass = false;
@@ -168,29 +280,57 @@ impl Analysis<'_> {
             some_pass |= passes(result);
             if !passes(result) && !result.skipped {
                 if let Some(&next) = children.get(at + 1) {
-                    let never = if good == Status::Success { "succeeds" } else { "fails" };
-                    let message = format!("this child of '{id}' is never reached: the one before it never {never}");
-                    self.warn(next, "unreachable", message, "change the order, or leave it out");
+                    let never = if good == Status::Success {
+                        "succeeds"
+                    } else {
+                        "fails"
+                    };
+                    let message = format!(
+                        "this child of '{id}' is never reached: the one before it never {never}"
+                    );
+                    self.warn(
+                        next,
+                        "unreachable",
+                        message,
+                        "change the order, or leave it out",
+                    );
                 }
-                let stopped = if any_stop { stop_of(good) } else { Results::NONE };
+                let stopped = if any_stop {
+                    stop_of(good)
+                } else {
+                    Results::NONE
+                };
                 return stopped;
             }
         }
-        let ends = if some_pass { Results::of(good) } else { Results::NONE };
-        let stopped = if any_stop { stop_of(good) } else { Results::NONE };
-        let skipped = Results { skipped: all_skipped, ..Results::NONE };
+        let ends = if some_pass {
+            Results::of(good)
+        } else {
+            Results::NONE
+        };
+        let stopped = if any_stop {
+            stop_of(good)
+        } else {
+            Results::NONE
+        };
+        let skipped = Results {
+            skipped: all_skipped,
+            ..Results::NONE
+        };
         ends.or(stopped).or(skipped)
     }
 
     fn branches(&mut self, children: &[ElementId], results: &[Results], id: &str) -> Results {
         if !results[0].success {
-            let message = format!("this branch of '{id}' is never reached: the condition never succeeds");
+            let message =
+                format!("this branch of '{id}' is never reached: the condition never succeeds");
             self.warn(children[1], "unreachable", message, "correct the condition");
         }
         if let Some(&other) = children.get(2)
             && !results[0].failure
         {
-            let message = format!("this branch of '{id}' is never reached: the condition never fails");
+            let message =
+                format!("this branch of '{id}' is never reached: the condition never fails");
             self.warn(other, "unreachable", message, "correct the condition");
         }
         let other = results.get(2).copied().unwrap_or(Results::FAILURE);
@@ -199,5 +339,9 @@ impl Analysis<'_> {
 }
 
 const fn stop_of(good: Status) -> Results {
-    if matches!(good, Status::Success) { Results::FAILURE } else { Results::SUCCESS }
+    if matches!(good, Status::Success) {
+        Results::FAILURE
+    } else {
+        Results::SUCCESS
+    }
 }

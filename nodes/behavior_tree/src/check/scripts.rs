@@ -19,7 +19,12 @@ pub(super) struct Found {
 }
 
 /// `condition`: its value counts. `may_be_always_true`: such a value is what it is for.
-pub(super) fn check(attribute: &Attr<'_>, condition: bool, is_while: bool, enums: &Enums) -> Vec<Found> {
+pub(super) fn check(
+    attribute: &Attr<'_>,
+    condition: bool,
+    is_while: bool,
+    enums: &Enums,
+) -> Vec<Found> {
     let program = match parse(attribute.value) {
         Ok(program) => program,
         Err(error) => {
@@ -30,26 +35,53 @@ pub(super) fn check(attribute: &Attr<'_>, condition: bool, is_while: bool, enums
             }
             let message = format!("the script in '{}': {}", attribute.name, error.message);
             let remedy = "correct the script".to_owned();
-            return vec![Found { severity: Severity::Error, span, code: "script", message, remedy }];
+            return vec![Found {
+                severity: Severity::Error,
+                span,
+                code: "script",
+                message,
+                remedy,
+            }];
         }
     };
     let mut found = Vec::new();
     let mut report = |severity, code, message: String, remedy: &str| {
-        found.push(Found { severity, span: attribute.value_span, code, message, remedy: remedy.to_owned() });
+        found.push(Found {
+            severity,
+            span: attribute.value_span,
+            code,
+            message,
+            remedy: remedy.to_owned(),
+        });
     };
     for (expr, _) in &program.nodes {
         if let Expr::Assign(_, target, _) = expr
             && !matches!(program.nodes[*target as usize].0, Expr::Name(_))
         {
             let message = "the script assigns to what is no entry".to_owned();
-            report(Severity::Error, "script-assignment", message, "write a name on the left side; '==' compares");
+            report(
+                Severity::Error,
+                "script-assignment",
+                message,
+                "write a name on the left side; '==' compares",
+            );
         }
     }
     if stands_alone(&program, enums) {
         match evaluate(attribute.value, enums) {
-            Err(message) => report(Severity::Error, "script", format!("the script always breaks: {message}"), "correct the script"),
+            Err(message) => report(
+                Severity::Error,
+                "script",
+                format!("the script always breaks: {message}"),
+                "correct the script",
+            ),
             Ok(value) if condition => match value.to_bool() {
-                Err(error) => report(Severity::Error, "script", format!("the script's value is no condition: {error}"), "compare it"),
+                Err(error) => report(
+                    Severity::Error,
+                    "script",
+                    format!("the script's value is no condition: {error}"),
+                    "compare it",
+                ),
                 Ok(false) => never(&mut report, is_while),
                 Ok(true) => {}
             },
@@ -69,29 +101,45 @@ fn stands_alone(program: &Program<'_>, enums: &Enums) -> bool {
     let targets: HashSet<ExprId> = program
         .nodes
         .iter()
-        .filter_map(|(expr, _)| if let Expr::Assign(_, target, _) = expr { Some(*target) } else { None })
+        .filter_map(|(expr, _)| {
+            if let Expr::Assign(_, target, _) = expr {
+                Some(*target)
+            } else {
+                None
+            }
+        })
         .collect();
     let mut made: HashSet<&str> = HashSet::new();
     // Operands stand before what they are operands of.
-    program.nodes.iter().enumerate().all(|(id, (expr, _))| match expr {
-        Expr::Name(name) => {
-            targets.contains(&(id as ExprId)) || enums.contains_key(*name) || made.contains(name)
-        }
-        Expr::Assign(op, target, _) => match &program.nodes[*target as usize].0 {
-            Expr::Name(name) if *op == Assignment::Create => {
-                made.insert(name);
-                true
+    program
+        .nodes
+        .iter()
+        .enumerate()
+        .all(|(id, (expr, _))| match expr {
+            Expr::Name(name) => {
+                targets.contains(&(id as ExprId))
+                    || enums.contains_key(*name)
+                    || made.contains(name)
             }
-            Expr::Name(name) => made.contains(name),
-            _ => false,
-        },
-        _ => true,
-    })
+            Expr::Assign(op, target, _) => match &program.nodes[*target as usize].0 {
+                Expr::Name(name) if *op == Assignment::Create => {
+                    made.insert(name);
+                    true
+                }
+                Expr::Name(name) => made.contains(name),
+                _ => false,
+            },
+            _ => true,
+        })
 }
 
 fn never(report: &mut impl FnMut(Severity, &'static str, String, &str), is_while: bool) {
     let message = "the script can never be true".to_owned();
-    let remedy = if is_while { "the node is always skipped: leave it out" } else { "correct the condition, or leave it out" };
+    let remedy = if is_while {
+        "the node is always skipped: leave it out"
+    } else {
+        "correct the condition, or leave it out"
+    };
     report(Severity::Warning, "never-true", message, remedy);
 }
 
@@ -100,7 +148,13 @@ fn evaluate(text: &str, enums: &Enums) -> Result<Value, String> {
     let mut code = Vec::new();
     compile(text, ROOT_BOARD, &mut blackboard, enums, &mut code).map_err(|error| error.message)?;
     let mut stack = Vec::new();
-    Machine { blackboard: &mut blackboard, enums, stack: &mut stack }.run(&code).map_err(|error| error.0)
+    Machine {
+        blackboard: &mut blackboard,
+        enums,
+        stack: &mut stack,
+    }
+    .run(&code)
+    .map_err(|error| error.0)
 }
 
 /// What a name may still be, after the terms of a conjunction.
@@ -113,10 +167,16 @@ struct Range {
 }
 
 impl Range {
-    const ALL: Self = Self { low: f64::NEG_INFINITY, low_open: false, high: f64::INFINITY, high_open: false };
+    const ALL: Self = Self {
+        low: f64::NEG_INFINITY,
+        low_open: false,
+        high: f64::INFINITY,
+        high_open: false,
+    };
 
     fn is_empty(&self) -> bool {
-        self.low > self.high + f64::from(f32::EPSILON) || (self.low == self.high && (self.low_open || self.high_open))
+        self.low > self.high + f64::from(f32::EPSILON)
+            || (self.low == self.high && (self.low_open || self.high_open))
     }
 
     fn at_most(&mut self, high: f64, open: bool) {
@@ -143,7 +203,9 @@ fn contradicts(program: &Program<'_>, id: ExprId) -> bool {
             Expr::Compare(first, links) => {
                 let mut left = *first;
                 for (op, right) in links {
-                    if let Some((name, text)) = name_and_text(program, left, *right).filter(|_| *op == Comparison::Equal) {
+                    if let Some((name, text)) =
+                        name_and_text(program, left, *right).filter(|_| *op == Comparison::Equal)
+                    {
                         if *texts.entry(name).or_insert(text) != text {
                             return true;
                         }
@@ -151,7 +213,11 @@ fn contradicts(program: &Program<'_>, id: ExprId) -> bool {
                     if let Some((name, number)) = name_and_number(program, left, *right) {
                         narrow(ranges.entry(name).or_insert(Range::ALL), *op, number);
                     } else if let Some((name, number)) = name_and_number(program, *right, left) {
-                        narrow(ranges.entry(name).or_insert(Range::ALL), mirrored(*op), number);
+                        narrow(
+                            ranges.entry(name).or_insert(Range::ALL),
+                            mirrored(*op),
+                            number,
+                        );
                     }
                     left = *right;
                 }
@@ -186,8 +252,14 @@ const fn mirrored(op: Comparison) -> Comparison {
     }
 }
 
-fn name_and_number<'p>(program: &'p Program<'_>, name: ExprId, number: ExprId) -> Option<(&'p str, f64)> {
-    let Expr::Name(name) = &program.nodes[name as usize].0 else { return None };
+fn name_and_number<'p>(
+    program: &'p Program<'_>,
+    name: ExprId,
+    number: ExprId,
+) -> Option<(&'p str, f64)> {
+    let Expr::Name(name) = &program.nodes[name as usize].0 else {
+        return None;
+    };
     let number = match &program.nodes[number as usize].0 {
         Expr::Literal(value) if value.is_number() => value.to_f64().ok()?,
         Expr::Unary(Unary::Negate, inner) => match &program.nodes[*inner as usize].0 {
@@ -199,8 +271,15 @@ fn name_and_number<'p>(program: &'p Program<'_>, name: ExprId, number: ExprId) -
     Some((name, number))
 }
 
-fn name_and_text<'p>(program: &'p Program<'_>, name: ExprId, text: ExprId) -> Option<(&'p str, &'p str)> {
-    match (&program.nodes[name as usize].0, &program.nodes[text as usize].0) {
+fn name_and_text<'p>(
+    program: &'p Program<'_>,
+    name: ExprId,
+    text: ExprId,
+) -> Option<(&'p str, &'p str)> {
+    match (
+        &program.nodes[name as usize].0,
+        &program.nodes[text as usize].0,
+    ) {
         (Expr::Name(name), Expr::Literal(Value::Text(text))) => Some((name, text)),
         _ => None,
     }

@@ -27,7 +27,12 @@ pub(crate) fn bench(args: &BenchArgs) -> u8 {
         Ok(rows) if args.json => println!("{}", Json::from(rows)),
         Ok(rows) => {
             for row in rows {
-                println!("{:<32} {:>12.2} {}", row["name"].as_str().unwrap_or(""), row["value"].as_f64().unwrap_or(0.0), row["unit"].as_str().unwrap_or(""));
+                println!(
+                    "{:<32} {:>12.2} {}",
+                    row["name"].as_str().unwrap_or(""),
+                    row["value"].as_f64().unwrap_or(0.0),
+                    row["unit"].as_str().unwrap_or("")
+                );
             }
         }
         Err(message) => {
@@ -48,30 +53,62 @@ fn row(name: &str, value: f64, unit: &str) -> Json {
 fn measure(quick: bool) -> Result<Vec<Json>, String> {
     let mut rows = Vec::new();
     let trees = [
-        ("tree_tick_sequence_1000", "Sequence", r#"<AlwaysSuccess name="n"/>"#),
-        ("tree_tick_fallback_1000", "Fallback", r#"<AlwaysFailure name="n"/>"#),
-        ("tree_tick_skip_if_1000", "Sequence", r#"<AlwaysSuccess name="n" _skipIf="x &gt; 5"/>"#),
-        ("tree_tick_reactive_1000", "ReactiveSequence", r#"<AlwaysSuccess name="n"/>"#),
+        (
+            "tree_tick_sequence_1000",
+            "Sequence",
+            r#"<AlwaysSuccess name="n"/>"#,
+        ),
+        (
+            "tree_tick_fallback_1000",
+            "Fallback",
+            r#"<AlwaysFailure name="n"/>"#,
+        ),
+        (
+            "tree_tick_skip_if_1000",
+            "Sequence",
+            r#"<AlwaysSuccess name="n" _skipIf="x &gt; 5"/>"#,
+        ),
+        (
+            "tree_tick_reactive_1000",
+            "ReactiveSequence",
+            r#"<AlwaysSuccess name="n"/>"#,
+        ),
     ];
     for (name, control, child) in trees {
-        rows.push(row(name, tick_time(&wide(control, child, 1000), 1001, 2000)?, "ns/node"));
+        rows.push(row(
+            name,
+            tick_time(&wide(control, child, 1000), 1001, 2000)?,
+            "ns/node",
+        ));
     }
     for (name, child) in [
         ("tree_load_10001", r#"<AlwaysSuccess name="n"/>"#),
-        ("tree_load_10001_scripts", r#"<AlwaysSuccess name="n" _skipIf="x &gt; 5"/>"#),
+        (
+            "tree_load_10001_scripts",
+            r#"<AlwaysSuccess name="n" _skipIf="x &gt; 5"/>"#,
+        ),
     ] {
-        rows.push(row(name, load_time(&wide("Sequence", child, 10_000), ROUNDS)?, "ms"));
+        rows.push(row(
+            name,
+            load_time(&wide("Sequence", child, 10_000), ROUNDS)?,
+            "ms",
+        ));
     }
     if !quick {
         let million = groups(1000, 998);
         rows.push(row("tree_load_1000000", load_time(&million, 1)?, "ms"));
-        rows.push(row("tree_tick_1000000", tick_time(&million, 999_001, 1)?, "ns/node"));
+        rows.push(row(
+            "tree_tick_1000000",
+            tick_time(&million, 999_001, 1)?,
+            "ns/node",
+        ));
     }
     Ok(rows)
 }
 
 fn wide(control: &str, child: &str, n: usize) -> String {
-    let mut xml = format!(r#"<root BTCPP_format="4"><BehaviorTree ID="Main"><{control} name="top">"#);
+    let mut xml =
+        format!(r#"<root BTCPP_format="4"><BehaviorTree ID="Main"><{control} name="top">"#);
     for _ in 0..n {
         xml.push_str(child);
     }
@@ -80,18 +117,25 @@ fn wide(control: &str, child: &str, n: usize) -> String {
 }
 
 fn groups(n_groups: usize, n_leaves: usize) -> String {
-    let group = format!("<Sequence>{}</Sequence>", "<AlwaysSuccess/>".repeat(n_leaves));
+    let group = format!(
+        "<Sequence>{}</Sequence>",
+        "<AlwaysSuccess/>".repeat(n_leaves)
+    );
     wide("Sequence", &group, n_groups)
 }
 
 fn tick_time(xml: &str, n_nodes: u32, n_ticks: u32) -> Result<f64, String> {
-    let mut tree = Factory::new().load_text(xml).map_err(|error| error.to_string())?;
-    tree.set("x", Value::int(1)).map_err(|error| error.to_string())?;
+    let mut tree = Factory::new()
+        .load_text(xml)
+        .map_err(|error| error.to_string())?;
+    tree.set("x", Value::int(1))
+        .map_err(|error| error.to_string())?;
     let mut best = Duration::MAX;
     for _ in 0..ROUNDS {
         let start = Instant::now();
         for _ in 0..n_ticks {
-            tree.tick_exactly_once(Duration::ZERO).map_err(|error| error.to_string())?;
+            tree.tick_exactly_once(Duration::ZERO)
+                .map_err(|error| error.to_string())?;
         }
         best = best.min(start.elapsed() / n_ticks);
     }

@@ -21,8 +21,15 @@ pub(crate) struct CheckArgs {
 
 pub(crate) fn check(args: &CheckArgs) -> u8 {
     let factory = Factory::new();
-    let faults: Vec<Fault> = args.files.iter().flat_map(|file| factory.check_file(file, &args.model)).collect();
-    let n_errors = faults.iter().filter(|fault| fault.severity == Severity::Error).count();
+    let faults: Vec<Fault> = args
+        .files
+        .iter()
+        .flat_map(|file| factory.check_file(file, &args.model))
+        .collect();
+    let n_errors = faults
+        .iter()
+        .filter(|fault| fault.severity == Severity::Error)
+        .count();
     if args.json {
         println!("{}", serde_json::json!(faults));
     } else {
@@ -45,9 +52,19 @@ fn show(fault: &Fault) {
     if let Some(line) = text.lines().nth(fault.line - 1) {
         let number = fault.line.to_string();
         let margin = " ".repeat(number.len());
-        let before: String = line.chars().take(fault.column - 1).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
-        let width = fault.width.min(line.chars().count().saturating_sub(fault.column - 1)).max(1);
-        println!("{margin} |\n{number} | {line}\n{margin} | {before}{}", "^".repeat(width));
+        let before: String = line
+            .chars()
+            .take(fault.column - 1)
+            .map(|c| if c == '\t' { '\t' } else { ' ' })
+            .collect();
+        let width = fault
+            .width
+            .min(line.chars().count().saturating_sub(fault.column - 1))
+            .max(1);
+        println!(
+            "{margin} |\n{number} | {line}\n{margin} | {before}{}",
+            "^".repeat(width)
+        );
     }
     if !fault.remedy.is_empty() {
         println!("  = {}", fault.remedy);

@@ -4,6 +4,7 @@ mod bench;
 mod check;
 mod nodes;
 mod outcomes;
+mod recording;
 mod run;
 
 use std::process::ExitCode;
@@ -31,6 +32,10 @@ enum Command {
     Run(run::RunArgs),
     /// Find the faults of tree files (.xml) and locations files (.yaml), all at once.
     Check(check::CheckArgs),
+    /// Run a recording again, and say whether it goes the same way.
+    Replay(recording::ReplayArgs),
+    /// Compare two recordings, and show the first tick where they part.
+    Diff(recording::DiffArgs),
     /// List the nodes that trees can use, with their ports.
     Nodes(nodes::NodesArgs),
     /// Measure ticks and loads.
@@ -44,6 +49,8 @@ pub fn run(args: &Args) -> ExitCode {
     match &args.command {
         Command::Run(args) => run::run(args).into(),
         Command::Check(args) => check::check(args).into(),
+        Command::Replay(args) => recording::replay(args).into(),
+        Command::Diff(args) => recording::diff(args).into(),
         Command::Nodes(args) => nodes::nodes(args).into(),
         Command::Bench(args) => bench::bench(args).into(),
     }

@@ -19,8 +19,18 @@ pub(crate) fn nodes(args: &NodesArgs) -> u8 {
     for manifest in factory.manifests() {
         println!("{} ({})", manifest.id, manifest.category.as_str());
         for port in &manifest.ports {
-            let default = port.default.as_ref().map(|text| format!(" = {text}")).unwrap_or_default();
-            println!("  {} {}: {}{default}  {}", port.direction.element(), port.name, port.info.name(), port.doc);
+            let default = port
+                .default
+                .as_ref()
+                .map(|text| format!(" = {text}"))
+                .unwrap_or_default();
+            println!(
+                "  {} {}: {}{default}  {}",
+                port.direction.element(),
+                port.name,
+                port.info.name(),
+                port.doc
+            );
         }
     }
     YES

@@ -16,25 +16,41 @@ use crate::status::Status;
 ///   the last stays;
 /// - BehaviorTree.CPP's substitution rules, with `TestNodeConfigs` and `SubstitutionRules`.
 pub(crate) fn read(factory: &mut Factory, path: &Path) -> Result<()> {
-    let shown = path.display();
-    let text = std::fs::read_to_string(path).with_context(|| format!("{shown} cannot be read"))?;
-    let json: Json = serde_json::from_str(&text).with_context(|| format!("{shown} is no JSON"))?;
-    substitute(factory, &json).with_context(|| format!("{shown} holds no outcomes"))
+    substitute(factory, &read_json(path)?)
+        .with_context(|| format!("{} holds no outcomes", path.display()))
 }
 
-fn substitute(factory: &mut Factory, json: &Json) -> Result<()> {
-    let Some(object) = json.as_object() else { bail!("an object is expected: {{\"node\": [\"SUCCESS\"]}}") };
+pub(crate) fn read_json(path: &Path) -> Result<Json> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path).with_context(|| format!("{shown} cannot be read"))?;
+    serde_json::from_str(&text).with_context(|| format!("{shown} is no JSON"))
+}
+
+pub(crate) fn substitute(factory: &mut Factory, json: &Json) -> Result<()> {
+    let Some(object) = json.as_object() else {
+        bail!("an object is expected: {{\"node\": [\"SUCCESS\"]}}")
+    };
     let Some(rules) = object.get("SubstitutionRules") else {
         for (filter, outcomes) in object {
-            let config = TestConfig { outcomes: statuses(filter, outcomes)?, ..TestConfig::default() };
+            let config = TestConfig {
+                outcomes: statuses(filter, outcomes)?,
+                ..TestConfig::default()
+            };
             factory.substitute(filter, Substitute::Test(Arc::new(config)));
         }
         return Ok(());
     };
-    let rules = rules.as_object().context("SubstitutionRules is no object")?;
+    let rules = rules
+        .as_object()
+        .context("SubstitutionRules is no object")?;
     for (filter, name) in rules {
-        let name = name.as_str().with_context(|| format!("the rule for '{filter}' is no string"))?;
-        let substitute = match object.get("TestNodeConfigs").and_then(|configs| configs.get(name)) {
+        let name = name
+            .as_str()
+            .with_context(|| format!("the rule for '{filter}' is no string"))?;
+        let substitute = match object
+            .get("TestNodeConfigs")
+            .and_then(|configs| configs.get(name))
+        {
             Some(config) => Substitute::Test(Arc::new(test_config(name, config)?)),
             None => Substitute::Node(name.to_owned()),
         };
@@ -44,7 +60,9 @@ fn substitute(factory: &mut Factory, json: &Json) -> Result<()> {
 }
 
 fn status(owner: &str, json: &Json) -> Result<Status> {
-    let text = json.as_str().with_context(|| format!("a result for '{owner}' is no string"))?;
+    let text = json
+        .as_str()
+        .with_context(|| format!("a result for '{owner}' is no string"))?;
     match text.parse() {
         Ok(Status::Idle) => bail!("a result for '{owner}' is IDLE, which no tick gives"),
         Ok(status) => Ok(status),
@@ -54,15 +72,25 @@ fn status(owner: &str, json: &Json) -> Result<Status> {
 
 fn statuses(owner: &str, json: &Json) -> Result<Vec<Status>> {
     match json {
-        Json::Array(results) if !results.is_empty() => results.iter().map(|result| status(owner, result)).collect(),
+        Json::Array(results) if !results.is_empty() => {
+            results.iter().map(|result| status(owner, result)).collect()
+        }
         Json::Array(_) => bail!("the results for '{owner}' are none"),
         one => Ok(vec![status(owner, one)?]),
     }
 }
 
 fn test_config(name: &str, json: &Json) -> Result<TestConfig> {
-    let script = |key: &str| json.get(key).and_then(Json::as_str).unwrap_or_default().to_owned();
-    let return_status = json.get("return_status").map(|json| status(name, json)).transpose()?;
+    let script = |key: &str| {
+        json.get(key)
+            .and_then(Json::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let return_status = json
+        .get("return_status")
+        .map(|json| status(name, json))
+        .transpose()?;
     let config = TestConfig {
         return_status: return_status.unwrap_or(Status::Success),
         return_status_script: script("return_status_script"),

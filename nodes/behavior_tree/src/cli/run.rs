@@ -1,11 +1,12 @@
 //! `run`: a tree from beginning to end.
 
 use std::path::PathBuf;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value as Json, json};
 
+use super::recording::Recording;
 use super::{BAD_INPUT, NO, YES, outcomes};
 use crate::engine::Transition;
 use crate::registry::Factory;
@@ -28,6 +29,9 @@ pub(crate) struct RunArgs {
     /// Results for nodes, as JSON: {"GoToPose": ["RUNNING", "SUCCESS"]}, or BehaviorTree.CPP's substitution rules.
     #[arg(long, value_name = "FILE.json")]
     outcomes: Option<PathBuf>,
+    /// Write the run to a file, for `replay` and `diff`.
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
     /// Print one JSON object and nothing else.
     #[arg(long)]
     json: bool,
@@ -58,25 +62,72 @@ pub(crate) fn run(args: &RunArgs) -> u8 {
     let (sender, receiver) = mpsc::channel();
     // Nobody listens any more when the run is over, and then nothing is lost.
     tree.observe(move |transition| sender.send(transition).unwrap_or_default());
-    let end = tick(args, &mut tree);
-    let transitions: Vec<Transition> = receiver.try_iter().collect();
-    report(args, &end, Some(&tree), &transitions)
+    match tick(args, &mut tree, &receiver) {
+        Ok((end, transitions)) => report(args, &end, Some(&tree), &transitions),
+        Err(error) => report(args, &load_failed(format!("{error:#}")), None, &[]),
+    }
 }
 
 const fn load_failed(message: String) -> End {
-    End { result: "ERROR", error_kind: Some("load"), message: Some(message), ticks: 0 }
+    End {
+        result: "ERROR",
+        error_kind: Some("load"),
+        message: Some(message),
+        ticks: 0,
+    }
 }
 
-fn tick(args: &RunArgs, tree: &mut Tree) -> End {
+/// Errors: the recording cannot be written.
+fn tick(
+    args: &RunArgs,
+    tree: &mut Tree,
+    receiver: &Receiver<Transition>,
+) -> anyhow::Result<(End, Vec<Transition>)> {
+    let recording = |path| -> anyhow::Result<_> {
+        Ok((
+            path,
+            Recording::new(&args.file, args.tree.as_deref(), args.outcomes.as_deref())?,
+        ))
+    };
+    let mut recording = args.record.as_ref().map(recording).transpose()?;
+    let mut transitions = Vec::new();
+    let mut end = End {
+        result: "RUNNING",
+        error_kind: None,
+        message: None,
+        ticks: args.max_ticks,
+    };
     let start = Instant::now();
     let mut now = Duration::ZERO;
     for ticks in 1..=args.max_ticks {
-        match tree.tick_exactly_once(now) {
+        let result = tree.tick_exactly_once(now);
+        let first = transitions.len();
+        transitions.extend(receiver.try_iter());
+        let said = match &result {
+            Ok(status) => status.to_string(),
+            Err(error) => error.to_string(),
+        };
+        if let Some((_, recording)) = &mut recording {
+            recording.add(now, said.clone(), tree, &transitions[first..]);
+        }
+        match result {
             Ok(Status::Running) => {}
-            Ok(status) => return End { result: status.as_str(), error_kind: None, message: None, ticks },
-            Err(error) => {
-                let message = Some(error.to_string());
-                return End { result: "ERROR", error_kind: Some("runtime"), message, ticks };
+            Ok(status) => {
+                end = End {
+                    result: status.as_str(),
+                    ticks,
+                    ..end
+                };
+                break;
+            }
+            Err(_) => {
+                end = End {
+                    result: "ERROR",
+                    error_kind: Some("runtime"),
+                    message: Some(said),
+                    ticks,
+                };
+                break;
             }
         }
         if args.real_time {
@@ -86,7 +137,10 @@ fn tick(args: &RunArgs, tree: &mut Tree) -> End {
             now += TICK_PERIOD;
         }
     }
-    End { result: "RUNNING", error_kind: None, message: None, ticks: args.max_ticks }
+    if let Some((path, recording)) = &recording {
+        recording.write(path)?;
+    }
+    Ok((end, transitions))
 }
 
 fn report(args: &RunArgs, end: &End, tree: Option<&Tree>, transitions: &[Transition]) -> u8 {
@@ -99,13 +153,25 @@ fn report(args: &RunArgs, end: &End, tree: Option<&Tree>, transitions: &[Transit
         println!("{}", as_json(end, tree, transitions));
         return code;
     }
-    let path = |uid| tree.and_then(|tree| tree.node(uid)).map(|node| node.path).unwrap_or_default();
+    let path = |uid| {
+        tree.and_then(|tree| tree.node(uid))
+            .map(|node| node.path)
+            .unwrap_or_default()
+    };
     for transition in transitions {
         let seconds = transition.time.as_secs_f64();
-        println!("[{seconds:9.3} s] {:<40} {} -> {}", path(transition.uid), transition.from, transition.to);
+        println!(
+            "[{seconds:9.3} s] {:<40} {} -> {}",
+            path(transition.uid),
+            transition.from,
+            transition.to
+        );
     }
     println!("{} after {} ticks", end.result, end.ticks);
-    if let Some(failure) = tree.and_then(Tree::failure).filter(|_| end.result == "FAILURE") {
+    if let Some(failure) = tree
+        .and_then(Tree::failure)
+        .filter(|_| end.result == "FAILURE")
+    {
         println!("{failure}");
     }
     if let Some(message) = &end.message {
@@ -119,7 +185,13 @@ fn as_json(end: &End, tree: Option<&Tree>, transitions: &[Transition]) -> Json {
     let path = |uid: u32| nodes.get(uid as usize - 1).map_or("", |node| &node.path);
     let transitions: Vec<Json> = transitions
         .iter()
-        .map(|transition| json!([path(transition.uid), transition.from.as_str(), transition.to.as_str()]))
+        .map(|transition| {
+            json!([
+                path(transition.uid),
+                transition.from.as_str(),
+                transition.to.as_str()
+            ])
+        })
         .collect();
     let blackboard: Map<String, Json> = tree
         .into_iter()

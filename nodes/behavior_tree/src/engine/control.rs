@@ -10,7 +10,13 @@ use crate::value::Value;
 impl Engine {
     /// `Sequence` and `Fallback`, which are the same with SUCCESS and FAILURE exchanged: they go on after `good`, and
     /// end with the other. Memory: `index` the child at work, `count` how many were skipped.
-    pub(super) fn tick_chain(&mut self, i: u32, node: Node, good: Status, asynchronous: bool) -> Tick {
+    pub(super) fn tick_chain(
+        &mut self,
+        i: u32,
+        node: Node,
+        good: Status,
+        asynchronous: bool,
+    ) -> Tick {
         let (mut index, mut skipped) = (node.index, node.count);
         if self.status[i as usize] == Status::Idle {
             skipped = 0;
@@ -45,7 +51,11 @@ impl Engine {
         }
         self.remember(i, 0, 0);
         self.reset_children(node)?;
-        Ok(if skipped as u32 == node.n_children { Status::Skipped } else { good })
+        Ok(if skipped as u32 == node.n_children {
+            Status::Skipped
+        } else {
+            good
+        })
     }
 
     fn remember(&mut self, i: u32, index: u32, count: i32) {
@@ -55,6 +65,7 @@ impl Engine {
     }
 
     /// Memory as in [`Self::tick_chain`]; after a failure it goes on with the child that failed.
+    #[inline(never)]
     pub(super) fn tick_sequence_with_memory(&mut self, i: u32, node: Node) -> Tick {
         let (mut index, mut skipped) = (node.index, node.count);
         if self.status[i as usize] == Status::Idle {
@@ -93,10 +104,15 @@ impl Engine {
         }
         self.remember(i, 0, 0);
         self.reset_children(node)?;
-        Ok(if skipped as u32 == node.n_children { Status::Skipped } else { Status::Success })
+        Ok(if skipped as u32 == node.n_children {
+            Status::Skipped
+        } else {
+            Status::Success
+        })
     }
 
     /// `ReactiveSequence` and `ReactiveFallback`: from the first child on in every tick.
+    #[inline(never)]
     pub(super) fn tick_reactive(&mut self, i: u32, node: Node, good: Status) -> Tick {
         self.set_status(i, Status::Running);
         let mut all_skipped = true;
@@ -123,16 +139,24 @@ impl Engine {
         Ok(if all_skipped { Status::Skipped } else { good })
     }
 
+    #[inline(never)]
     pub(super) fn tick_parallel(&mut self, i: u32, node: Node, ports: u32, state: u32) -> Tick {
         let success_count = self.read_int(ports)?;
         let failure_count = self.read_int(ports + 1)?;
         let n_children = node.n_children;
-        let (to_succeed, to_fail) = (threshold(success_count, n_children), threshold(failure_count, n_children));
+        let (to_succeed, to_fail) = (
+            threshold(success_count, n_children),
+            threshold(failure_count, n_children),
+        );
         if n_children < to_succeed {
-            return Err(self.raise(format!("success_count is {to_succeed}, but there are {n_children} children")));
+            return Err(self.raise(format!(
+                "success_count is {to_succeed}, but there are {n_children} children"
+            )));
         }
         if n_children < to_fail {
-            return Err(self.raise(format!("failure_count is {to_fail}, but there are {n_children} children")));
+            return Err(self.raise(format!(
+                "failure_count is {to_fail}, but there are {n_children} children"
+            )));
         }
         self.set_status(i, Status::Running);
         let state = state as usize;
@@ -154,8 +178,13 @@ impl Engine {
                     _ => {}
                 }
             }
-            let (succeeded, failed) = (self.parallels[state].n_succeeded, self.parallels[state].n_failed);
-            let result = if succeeded >= to_succeed || (success_count < 0 && succeeded + skipped >= to_succeed) {
+            let (succeeded, failed) = (
+                self.parallels[state].n_succeeded,
+                self.parallels[state].n_failed,
+            );
+            let result = if succeeded >= to_succeed
+                || (success_count < 0 && succeeded + skipped >= to_succeed)
+            {
                 Status::Success
             } else if n_children - failed < to_succeed || failed == to_fail {
                 Status::Failure
@@ -166,7 +195,11 @@ impl Engine {
             self.reset_children(node)?;
             return Ok(result);
         }
-        Ok(if skipped == n_children { Status::Skipped } else { Status::Running })
+        Ok(if skipped == n_children {
+            Status::Skipped
+        } else {
+            Status::Running
+        })
     }
 
     fn clear_parallel(&mut self, state: usize) {
@@ -177,10 +210,14 @@ impl Engine {
         state.n_failed = 0;
     }
 
+    #[inline(never)]
     pub(super) fn tick_parallel_all(&mut self, i: u32, node: Node, ports: u32, state: u32) -> Tick {
         let to_fail = threshold(self.read_int(ports)?, node.n_children);
         if node.n_children < to_fail {
-            return Err(self.raise(format!("max_failures is {to_fail}, but there are {} children", node.n_children)));
+            return Err(self.raise(format!(
+                "max_failures is {to_fail}, but there are {} children",
+                node.n_children
+            )));
         }
         self.set_status(i, Status::Running);
         let state = state as usize;
@@ -210,7 +247,11 @@ impl Engine {
         let failed = self.parallels[state].n_failed >= to_fail;
         self.reset_children(node)?;
         self.clear_parallel(state);
-        Ok(if failed { Status::Failure } else { Status::Success })
+        Ok(if failed {
+            Status::Failure
+        } else {
+            Status::Success
+        })
     }
 
     fn two_or_three(&mut self, node: Node, name: &str) -> Result<(), Raised> {
@@ -222,6 +263,7 @@ impl Engine {
 
     /// Memory: `index` the branch, 0 while the condition is at work. A failed condition without an else branch is not
     /// reset, so that its own pre-conditions are not checked when it is started again.
+    #[inline(never)]
     pub(super) fn tick_if_then_else(&mut self, i: u32, node: Node) -> Tick {
         self.two_or_three(node, "IfThenElse")?;
         self.set_status(i, Status::Running);
@@ -244,6 +286,7 @@ impl Engine {
         Ok(status)
     }
 
+    #[inline(never)]
     pub(super) fn tick_while_do_else(&mut self, i: u32, node: Node) -> Tick {
         self.two_or_three(node, "WhileDoElse")?;
         self.set_status(i, Status::Running);
@@ -272,10 +315,13 @@ impl Engine {
     }
 
     /// Memory: `count` the running child plus one.
+    #[inline(never)]
     pub(super) fn tick_switch(&mut self, i: u32, node: Node, ports: u32, n_cases: u32) -> Tick {
         if node.n_children != n_cases + 1 {
             let (n, wanted) = (node.n_children, n_cases + 1);
-            return Err(self.raise(format!("Switch{n_cases} has {n} children, not {wanted}: one a case, and the default")));
+            return Err(self.raise(format!(
+                "Switch{n_cases} has {n} children, not {wanted}: one a case, and the default"
+            )));
         }
         let matched = self.matching_case(ports, n_cases);
         if node.count != 0 && node.count as u32 - 1 != matched {
@@ -294,11 +340,15 @@ impl Engine {
     }
 
     /// The first case that equals the variable, else the number of cases, which is the default child's.
+    #[inline(never)]
     fn matching_case(&self, ports: u32, n_cases: u32) -> u32 {
-        let Some(variable) = self.port_value(ports) else { return n_cases };
+        let Some(variable) = self.port_value(ports) else {
+            return n_cases;
+        };
         (0..n_cases)
             .find(|case| {
-                self.port_value(ports + 1 + case).is_some_and(|value| equal_in_switch(variable, value, &self.enums))
+                self.port_value(ports + 1 + case)
+                    .is_some_and(|value| equal_in_switch(variable, value, &self.enums))
             })
             .unwrap_or(n_cases)
     }
@@ -315,6 +365,7 @@ impl Engine {
     }
 
     /// Memory: `index` the child at work, `count` how many were skipped, `started` that the last child is at work.
+    #[inline(never)]
     pub(super) fn tick_try_catch(&mut self, i: u32, node: Node) -> Tick {
         if node.n_children < 2 {
             return Err(self.raise("TryCatch has at least two children"));
@@ -348,7 +399,11 @@ impl Engine {
         self.memory(i).started = catching;
         if !catching {
             self.reset_children(node)?;
-            return Ok(if skipped as u32 == n_try { Status::Skipped } else { Status::Success });
+            return Ok(if skipped as u32 == n_try {
+                Status::Skipped
+            } else {
+                Status::Success
+            });
         }
         if self.execute(self.child(node, n_try))? == Status::Running {
             return Ok(Status::Running);
@@ -358,9 +413,16 @@ impl Engine {
         Ok(Status::Failure)
     }
 
+    #[inline(never)]
     pub(super) fn halt_try_catch(&mut self, i: u32, node: Node, ports: u32) -> Result<(), Raised> {
-        let on_halt = self.read_port(ports, &Type::Bool, Value::to_bool).unwrap_or(false);
-        if on_halt && !node.started && self.status[i as usize] != Status::Idle && node.n_children >= 2 {
+        let on_halt = self
+            .read_port(ports, &Type::Bool, Value::to_bool)
+            .unwrap_or(false);
+        if on_halt
+            && !node.started
+            && self.status[i as usize] != Status::Idle
+            && node.n_children >= 2
+        {
             let last = node.n_children - 1;
             for index in 0..last {
                 self.reset_child(self.child(node, index))?;
@@ -381,7 +443,9 @@ impl Engine {
         match node.kind {
             // SequenceWithMemory goes on where it was.
             Kind::SequenceWithMemory => {}
-            Kind::Parallel { state, .. } | Kind::ParallelAll { state, .. } => self.clear_parallel(state as usize),
+            Kind::Parallel { state, .. } | Kind::ParallelAll { state, .. } => {
+                self.clear_parallel(state as usize)
+            }
             Kind::TryCatch { ports } => self.halt_try_catch(i, node, ports)?,
             _ => {
                 let memory = self.memory(i);
@@ -395,5 +459,9 @@ impl Engine {
 
 /// A negative threshold counts from the number of children: -1 is all of them.
 fn threshold(count: i32, n_children: u32) -> u32 {
-    if count < 0 { (n_children as i64 + i64::from(count) + 1).max(0) as u32 } else { count as u32 }
+    if count < 0 {
+        (n_children as i64 + i64::from(count) + 1).max(0) as u32
+    } else {
+        count as u32
+    }
 }

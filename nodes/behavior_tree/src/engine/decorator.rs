@@ -15,6 +15,7 @@ impl Engine {
         Ok(status)
     }
 
+    #[inline(never)]
     pub(super) fn tick_inverter(&mut self, i: u32, node: Node) -> Tick {
         self.set_status(i, Status::Running);
         let child = self.child(node, 0);
@@ -27,6 +28,7 @@ impl Engine {
         Ok(inverted)
     }
 
+    #[inline(never)]
     pub(super) fn tick_force(&mut self, i: u32, node: Node, to: Status) -> Tick {
         self.set_status(i, Status::Running);
         let child = self.child(node, 0);
@@ -40,6 +42,7 @@ impl Engine {
 
     /// `Repeat` goes on after SUCCESS, `RetryUntilSuccessful` after FAILURE, up to a number of times. Memory: `count` the
     /// times.
+    #[inline(never)]
     pub(super) fn tick_again(&mut self, i: u32, node: Node, ports: u32, again: Status) -> Tick {
         let mut limit = self.read_int(ports)?;
         let mut count = node.count;
@@ -78,6 +81,7 @@ impl Engine {
         Ok(again)
     }
 
+    #[inline(never)]
     pub(super) fn tick_keep_running(&mut self, i: u32, node: Node) -> Tick {
         self.set_status(i, Status::Running);
         let child = self.child(node, 0);
@@ -95,6 +99,7 @@ impl Engine {
     }
 
     /// Memory: `started` that the time runs.
+    #[inline(never)]
     pub(super) fn tick_delay(&mut self, i: u32, node: Node, ports: u32, timer: u32) -> Tick {
         let milliseconds = self.read_uint(ports)?;
         if !node.started {
@@ -115,6 +120,7 @@ impl Engine {
     }
 
     /// Memory: `started` that the time runs, `finished` that it ran out and the child was halted.
+    #[inline(never)]
     pub(super) fn tick_timeout(&mut self, i: u32, node: Node, ports: u32, timer: u32) -> Tick {
         let milliseconds = self.read_uint(ports)?;
         if !node.started {
@@ -140,10 +146,17 @@ impl Engine {
     }
 
     /// Memory: `finished` that the child has completed once, `started` that it did so with SUCCESS.
+    #[inline(never)]
     pub(super) fn tick_run_once(&mut self, i: u32, node: Node, ports: u32) -> Tick {
-        let then_skip = self.read_port(ports, &Type::Bool, Value::to_bool).unwrap_or(true);
+        let then_skip = self
+            .read_port(ports, &Type::Bool, Value::to_bool)
+            .unwrap_or(true);
         if node.finished {
-            let first = if node.started { Status::Success } else { Status::Failure };
+            let first = if node.started {
+                Status::Success
+            } else {
+                Status::Failure
+            };
             return self.own_result(if then_skip { Status::Skipped } else { first });
         }
         self.set_status(i, Status::Running);
@@ -160,7 +173,14 @@ impl Engine {
 
     /// Memory: `started` that the condition held; it is not checked again before the child completes, not even when
     /// that was halted in between.
-    pub(super) fn tick_precondition(&mut self, i: u32, node: Node, ports: u32, script: u32) -> Tick {
+    #[inline(never)]
+    pub(super) fn tick_precondition(
+        &mut self,
+        i: u32,
+        node: Node,
+        ports: u32,
+        script: u32,
+    ) -> Tick {
         self.refresh_script(script)?;
         let otherwise = self.read_port(ports + 1, &Type::Status, Value::to_status);
         let otherwise = self.or_raise(otherwise)?;
@@ -181,13 +201,17 @@ impl Engine {
         Ok(status)
     }
 
+    #[inline(never)]
     pub(super) fn tick_loop(&mut self, i: u32, node: Node, ports: u32, state: u32) -> Tick {
         let at = state as usize;
         if self.status[i as usize] == Status::Idle {
             let state = &mut self.loops[at];
             state.child_running = false;
             state.current = match &state.literal {
-                Some(values) => Current::List { values: Arc::clone(values), next: 0 },
+                Some(values) => Current::List {
+                    values: Arc::clone(values),
+                    next: 0,
+                },
                 None => Current::None,
             };
         }
@@ -198,7 +222,8 @@ impl Engine {
                 return self.own_result(if_empty);
             };
             let element = self.loops[at].element.element();
-            let written = self.ports[ports as usize + 2].write(&mut self.blackboard, value, element);
+            let written =
+                self.ports[ports as usize + 2].write(&mut self.blackboard, value, element);
             self.or_raise(written)?;
         }
         if self.status[i as usize] == Status::Idle {
@@ -210,9 +235,14 @@ impl Engine {
         if status.is_completed() {
             self.reset_child(child)?;
         }
-        Ok(if status == Status::Failure { Status::Failure } else { Status::Running })
+        Ok(if status == Status::Failure {
+            Status::Failure
+        } else {
+            Status::Running
+        })
     }
 
+    #[inline(never)]
     fn next_of_loop(&mut self, at: usize, ports: u32) -> Result<Option<Value>, Raised> {
         if self.loops[at].literal.is_none() {
             self.find_queue(at, ports)?;
@@ -231,7 +261,9 @@ impl Engine {
         let converted = match (&value, element) {
             (Value::Text(_), Type::String) => Ok(value),
             (Value::Text(text), _) => element.parse(text),
-            (_, Type::Int) => value.to_i32().map(|number| Value::Int(number.into(), crate::value::IntType::I32)),
+            (_, Type::Int) => value
+                .to_i32()
+                .map(|number| Value::Int(number.into(), crate::value::IntType::I32)),
             (_, Type::Bool) => value.to_bool().map(Value::bool),
             (_, Type::Double) => value.to_f64().map(Value::Real),
             _ => value.to_text().map(Value::Text),
@@ -240,25 +272,40 @@ impl Engine {
     }
 
     /// A shared queue is looked up before every round, a list or text when the loop starts only.
+    #[inline(never)]
     fn find_queue(&mut self, at: usize, ports: u32) -> Result<(), Raised> {
-        let Source::Entry(binding) = self.ports[ports as usize].source else { return Ok(()) };
+        let Source::Entry(binding) = self.ports[ports as usize].source else {
+            return Ok(());
+        };
         if self.blackboard.find(binding.slot).is_none() {
             let created = self.blackboard.create(binding, Type::Untyped);
             self.or_raise(created)?;
         }
         let list = self.loops[at].element.list();
         let started = !matches!(self.loops[at].current, Current::None);
-        let found = match self.blackboard.entry(binding.slot).map(|entry| &entry.value) {
+        let found = match self
+            .blackboard
+            .entry(binding.slot)
+            .map(|entry| &entry.value)
+        {
             Some(Value::Queue(queue)) => Ok(Current::Shared(queue.clone())),
-            None | Some(Value::Empty) => Err("nothing has been written to the entry of port 'queue' yet".to_owned()),
+            None | Some(Value::Empty) => {
+                Err("nothing has been written to the entry of port 'queue' yet".to_owned())
+            }
             Some(_) if started => return Ok(()),
-            Some(Value::List(values)) => Ok(Current::List { values: Arc::clone(values), next: 0 }),
+            Some(Value::List(values)) => Ok(Current::List {
+                values: Arc::clone(values),
+                next: 0,
+            }),
             Some(Value::Text(text)) => match list.parse(text) {
                 Ok(Value::List(values)) => Ok(Current::List { values, next: 0 }),
                 Ok(_) => Err("port 'queue' holds no list".to_owned()),
                 Err(error) => Err(error.0),
             },
-            Some(other) => Err(format!("port 'queue' takes a queue, a list or 'a;b;c', not {}", other.type_name())),
+            Some(other) => Err(format!(
+                "port 'queue' takes a queue, a list or 'a;b;c', not {}",
+                other.type_name()
+            )),
         };
         match found {
             Ok(current) => self.loops[at].current = current,
@@ -268,7 +315,14 @@ impl Engine {
     }
 
     /// `SkipUnlessUpdated` and `WaitValueUpdate`. Memory: `started` that the child is at work.
-    pub(super) fn tick_updated(&mut self, i: u32, node: Node, state: u32, otherwise: Status) -> Tick {
+    #[inline(never)]
+    pub(super) fn tick_updated(
+        &mut self,
+        i: u32,
+        node: Node,
+        state: u32,
+        otherwise: Status,
+    ) -> Tick {
         if !node.started && !self.was_updated(state) {
             return Ok(otherwise);
         }
@@ -286,6 +340,7 @@ impl Engine {
         }
     }
 
+    #[inline(never)]
     pub(super) fn tick_sub_tree(&mut self, i: u32, node: Node) -> Tick {
         if self.status[i as usize] == Status::Idle {
             self.set_status(i, Status::Running);

@@ -1,7 +1,8 @@
 //! What every node has in common: conditions around its tick, its transitions, halting.
 
 use super::{Engine, NONE, Node, Observer, Raised, RaisedError, Tick, Transition};
-use crate::script::machine::Machine;
+use crate::script::compile::Op;
+use crate::script::machine::{Machine, holds};
 use crate::status::Status;
 use crate::value::{ConvertError, Value};
 
@@ -23,7 +24,9 @@ impl Engine {
         } else {
             self.tick_with_conditions(i, node)?
         };
-        if status == Status::Failure && (node.n_children == 0 || self.last_result != Status::Failure) {
+        if status == Status::Failure
+            && (node.n_children == 0 || self.last_result != Status::Failure)
+        {
             self.failed = i;
         }
         self.last_result = status;
@@ -59,7 +62,11 @@ impl Engine {
         };
         if status.is_completed() {
             let post = self.conditions[node.conditions as usize].post;
-            let own = if status == Status::Success { ON_SUCCESS } else { ON_FAILURE };
+            let own = if status == Status::Success {
+                ON_SUCCESS
+            } else {
+                ON_FAILURE
+            };
             for script in [post[own], post[POST]] {
                 if script != NONE {
                     self.run_condition(i, script)?;
@@ -101,16 +108,42 @@ impl Engine {
     }
 
     fn condition_holds(&mut self, i: u32, script: u32) -> Result<bool, Raised> {
+        // One entry against a number is most of all conditions.
+        let code = &self.scripts[script as usize].code;
+        if let [Op::CompareEntry { slot, op, number }] =
+            self.code[code.start as usize..code.end as usize]
+            && let Some(entry) = self.blackboard.entry(slot)
+        {
+            match entry.value {
+                Value::Real(value) => return Ok(holds(op, value, number)),
+                Value::Int(value, _) if i32::try_from(value).is_ok() => {
+                    return Ok(holds(op, value as f64, number));
+                }
+                _ => {}
+            }
+        }
+        self.condition_holds_in_full(i, script)
+    }
+
+    #[inline(never)]
+    fn condition_holds_in_full(&mut self, i: u32, script: u32) -> Result<bool, Raised> {
         let value = self.run_condition(i, script)?;
-        value.to_bool().map_err(|error| self.raise_in_script(i, script, &error))
+        value
+            .to_bool()
+            .map_err(|error| self.raise_in_script(i, script, &error))
     }
 
     fn run_condition(&mut self, i: u32, script: u32) -> Result<Value, Raised> {
         let code = self.scripts[script as usize].code.clone();
         let code = &self.code[code.start as usize..code.end as usize];
-        let mut machine =
-            Machine { blackboard: &mut self.blackboard, enums: &self.enums, stack: &mut self.stack };
-        machine.run(code).map_err(|error| self.raise_in_script(i, script, &error))
+        let mut machine = Machine {
+            blackboard: &mut self.blackboard,
+            enums: &self.enums,
+            stack: &mut self.stack,
+        };
+        machine
+            .run(code)
+            .map_err(|error| self.raise_in_script(i, script, &error))
     }
 
     #[cold]
@@ -122,13 +155,19 @@ impl Engine {
     /// An error whose node is the one that is being ticked.
     #[cold]
     pub(crate) fn raise(&mut self, message: impl Into<String>) -> Raised {
-        self.raised = Some(RaisedError { node: None, message: message.into() });
+        self.raised = Some(RaisedError {
+            node: None,
+            message: message.into(),
+        });
         Raised
     }
 
     #[cold]
     pub(crate) fn raise_at(&mut self, i: u32, message: impl Into<String>) -> Raised {
-        self.raised = Some(RaisedError { node: Some(i), message: message.into() });
+        self.raised = Some(RaisedError {
+            node: Some(i),
+            message: message.into(),
+        });
         Raised
     }
 
@@ -149,7 +188,12 @@ impl Engine {
 
     #[cold]
     fn notify(&mut self, i: u32, from: Status, to: Status) {
-        let transition = Transition { uid: i + 1, from, to, time: self.now };
+        let transition = Transition {
+            uid: i + 1,
+            from,
+            to,
+            time: self.now,
+        };
         let tell = |observer: &mut Observer| observer(transition);
         self.observers.iter_mut().for_each(tell);
     }

@@ -10,8 +10,12 @@ impl Engine {
     pub(super) fn tick_kind(&mut self, i: u32, node: Node) -> Tick {
         match node.kind {
             Kind::Always(status) => Ok(status),
-            Kind::Sequence { asynchronous } => self.tick_chain(i, node, Status::Success, asynchronous),
-            Kind::Fallback { asynchronous } => self.tick_chain(i, node, Status::Failure, asynchronous),
+            Kind::Sequence { asynchronous } => {
+                self.tick_chain(i, node, Status::Success, asynchronous)
+            }
+            Kind::Fallback { asynchronous } => {
+                self.tick_chain(i, node, Status::Failure, asynchronous)
+            }
             Kind::SequenceWithMemory => self.tick_sequence_with_memory(i, node),
             Kind::ReactiveSequence => self.tick_reactive(i, node, Status::Success),
             Kind::ReactiveFallback => self.tick_reactive(i, node, Status::Failure),
@@ -43,9 +47,11 @@ impl Engine {
                 self.blackboard.unset(board, &key);
                 Ok(Status::Success)
             }
-            Kind::WasEntryUpdated { state } => {
-                Ok(if self.was_updated(state) { Status::Success } else { Status::Failure })
-            }
+            Kind::WasEntryUpdated { state } => Ok(if self.was_updated(state) {
+                Status::Success
+            } else {
+                Status::Failure
+            }),
             Kind::Test { state } => self.tick_test(i, state),
             Kind::User { state } => self.tick_user(i, state),
         }
@@ -56,7 +62,9 @@ impl Engine {
         match node.kind {
             Kind::Sleep { timer, .. } => self.timers.cancel(timer),
             Kind::Test { state } => self.halt_test(state),
-            Kind::User { state } if self.status[i as usize] == Status::Running => self.halt_user(i, state),
+            Kind::User { state } if self.status[i as usize] == Status::Running => {
+                self.halt_user(i, state)
+            }
             _ if node.is_decorator() => {
                 self.forget_decorator(i, node);
                 self.reset_children(node)?;
@@ -90,6 +98,7 @@ impl Engine {
         self.or_raise(read)
     }
 
+    #[inline(never)]
     fn tick_sleep(&mut self, i: u32, ports: u32, timer: u32) -> Tick {
         match self.status[i as usize] {
             Status::Idle => {
@@ -101,11 +110,16 @@ impl Engine {
                 self.start_timer(timer, milliseconds.into());
                 Ok(Status::Running)
             }
-            Status::Running => Ok(if self.timers.has_fired(timer) { Status::Success } else { Status::Running }),
+            Status::Running => Ok(if self.timers.has_fired(timer) {
+                Status::Success
+            } else {
+                Status::Running
+            }),
             done => Ok(done),
         }
     }
 
+    #[inline(never)]
     fn tick_set_blackboard(&mut self, state: u32) -> Tick {
         let state = &self.sets[state as usize];
         let (value_port, key_port, board) = (state.ports, state.ports + 1, state.board);
@@ -135,10 +149,17 @@ impl Engine {
         if value.is_empty() {
             return Ok(Status::Failure);
         }
-        let value = match (&value, self.blackboard.entry(target.slot).map(|entry| entry.info)) {
+        let value = match (
+            &value,
+            self.blackboard.entry(target.slot).map(|entry| entry.info),
+        ) {
             (Value::Text(text), Some(info)) if info != Type::String => {
                 // An entry without a type has no rule for text, and is left without a value.
-                if info.has_converter() { info.parse(text) } else { Ok(Value::Empty) }
+                if info.has_converter() {
+                    info.parse(text)
+                } else {
+                    Ok(Value::Empty)
+                }
             }
             _ => Ok(value),
         };
@@ -148,6 +169,7 @@ impl Engine {
         Ok(Status::Success)
     }
 
+    #[inline(never)]
     fn tick_user(&mut self, i: u32, state: u32) -> Tick {
         let before = self.status[i as usize];
         let Some(mut leaf) = self.users[state as usize].leaf.take() else {
@@ -161,12 +183,15 @@ impl Engine {
         };
         self.users[state as usize].leaf = Some(leaf);
         match outcome {
-            Ok(Status::Running) if !stateful => Err(self.raise("a node that is a function must not return RUNNING")),
+            Ok(Status::Running) if !stateful => {
+                Err(self.raise("a node that is a function must not return RUNNING"))
+            }
             Ok(status) => Ok(status),
             Err(error) => Err(self.raise(error.0)),
         }
     }
 
+    #[inline(never)]
     fn halt_user(&mut self, i: u32, state: u32) {
         if let Some(mut leaf) = self.users[state as usize].leaf.take() {
             let outcome: Outcome = self.with_io(i, state, |io| {
@@ -178,9 +203,18 @@ impl Engine {
         }
     }
 
-    fn with_io(&mut self, i: u32, state: u32, then: impl FnOnce(&mut Io<'_>) -> Outcome) -> Outcome {
+    #[inline(never)]
+    fn with_io(
+        &mut self,
+        i: u32,
+        state: u32,
+        then: impl FnOnce(&mut Io<'_>) -> Outcome,
+    ) -> Outcome {
         let state = &self.users[state as usize];
-        let (first, end) = (state.first_port as usize, (state.first_port + state.n_ports) as usize);
+        let (first, end) = (
+            state.first_port as usize,
+            (state.first_port + state.n_ports) as usize,
+        );
         let mut reason = None;
         let mut io = Io {
             blackboard: &mut self.blackboard,

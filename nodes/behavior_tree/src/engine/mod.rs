@@ -121,7 +121,12 @@ pub(crate) enum NodeScript {
     /// Literal text of length 0, which a `Script` takes for nothing to do.
     Empty,
     /// Text from an entry, compiled again when it changes.
-    FromEntry { port: u32, board: BoardId, text: Arc<str>, code: Vec<Op> },
+    FromEntry {
+        port: u32,
+        board: BoardId,
+        text: Arc<str>,
+        code: Vec<Op>,
+    },
 }
 
 /// What a `Parallel` remembers.

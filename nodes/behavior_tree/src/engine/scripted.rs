@@ -39,6 +39,7 @@ pub(crate) struct TestScripts {
 }
 
 impl Engine {
+    #[inline(never)]
     pub(super) fn tick_script(&mut self, script: u32) -> Tick {
         self.refresh_script(script)?;
         if !matches!(self.node_scripts[script as usize], NodeScript::Empty) {
@@ -47,16 +48,24 @@ impl Engine {
         Ok(Status::Success)
     }
 
+    #[inline(never)]
     pub(super) fn tick_script_condition(&mut self, script: u32) -> Tick {
         self.refresh_script(script)?;
         let value = self.run_node_script(script)?;
         let holds = self.or_raise(value.to_bool())?;
-        Ok(if holds { Status::Success } else { Status::Failure })
+        Ok(if holds {
+            Status::Success
+        } else {
+            Status::Failure
+        })
     }
 
     /// A script that comes from an entry is compiled again when its text has changed.
     pub(super) fn refresh_script(&mut self, script: u32) -> Result<(), Raised> {
-        let NodeScript::FromEntry { port, board, text, .. } = &self.node_scripts[script as usize] else {
+        let NodeScript::FromEntry {
+            port, board, text, ..
+        } = &self.node_scripts[script as usize]
+        else {
             return Ok(());
         };
         let (port, board, old) = (*port, *board, Arc::clone(text));
@@ -68,7 +77,12 @@ impl Engine {
         let mut code = Vec::new();
         match compile(&new, board, &mut self.blackboard, &self.enums, &mut code) {
             Ok(_) => {
-                self.node_scripts[script as usize] = NodeScript::FromEntry { port, board, text: new, code };
+                self.node_scripts[script as usize] = NodeScript::FromEntry {
+                    port,
+                    board,
+                    text: new,
+                    code,
+                };
                 Ok(())
             }
             Err(error) => Err(self.raise(format!("script '{new}': {error}"))),
@@ -77,12 +91,18 @@ impl Engine {
 
     pub(super) fn run_node_script(&mut self, script: u32) -> Result<Value, Raised> {
         let (code, text) = match &self.node_scripts[script as usize] {
-            NodeScript::Fixed(script) => (&self.code[script.code.start as usize..script.code.end as usize], &script.text),
+            NodeScript::Fixed(script) => (
+                &self.code[script.code.start as usize..script.code.end as usize],
+                &script.text,
+            ),
             NodeScript::FromEntry { code, text, .. } => (code.as_slice(), text),
             NodeScript::Empty => return Err(self.raise("the script is empty")),
         };
-        let mut machine =
-            Machine { blackboard: &mut self.blackboard, enums: &self.enums, stack: &mut self.stack };
+        let mut machine = Machine {
+            blackboard: &mut self.blackboard,
+            enums: &self.enums,
+            stack: &mut self.stack,
+        };
         match machine.run(code) {
             Ok(value) => Ok(value),
             Err(error) => {
@@ -92,6 +112,7 @@ impl Engine {
         }
     }
 
+    #[inline(never)]
     pub(super) fn tick_test(&mut self, i: u32, state: u32) -> Tick {
         let test = &mut self.tests[state as usize];
         match self.status[i as usize] {
@@ -134,8 +155,11 @@ impl Engine {
     fn run_table_script(&mut self, script: u32) -> Result<Value, Raised> {
         let script = &self.scripts[script as usize];
         let code = &self.code[script.code.start as usize..script.code.end as usize];
-        let mut machine =
-            Machine { blackboard: &mut self.blackboard, enums: &self.enums, stack: &mut self.stack };
+        let mut machine = Machine {
+            blackboard: &mut self.blackboard,
+            enums: &self.enums,
+            stack: &mut self.stack,
+        };
         let result = machine.run(code);
         self.or_raise(result)
     }

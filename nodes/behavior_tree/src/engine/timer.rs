@@ -28,13 +28,22 @@ pub(crate) struct Timers {
 
 impl Default for Timers {
     fn default() -> Self {
-        Self { all: Vec::new(), next: Duration::MAX, n_set: 0 }
+        Self {
+            all: Vec::new(),
+            next: Duration::MAX,
+            n_set: 0,
+        }
     }
 }
 
 impl Timers {
     pub(crate) fn add(&mut self, node: u32) -> u32 {
-        self.all.push(Timer { node, deadline: None, order: 0, fired: false });
+        self.all.push(Timer {
+            node,
+            deadline: None,
+            order: 0,
+            fired: false,
+        });
         (self.all.len() - 1) as u32
     }
 
@@ -61,7 +70,11 @@ impl Timers {
         if now < self.next {
             return None;
         }
-        let set = self.all.iter().enumerate().filter_map(|(at, timer)| timer.deadline.map(|due| (due, timer.order, at)));
+        let set = self
+            .all
+            .iter()
+            .enumerate()
+            .filter_map(|(at, timer)| timer.deadline.map(|due| (due, timer.order, at)));
         let Some((deadline, _, at)) = set.min() else {
             self.next = Duration::MAX;
             return None;
@@ -78,13 +91,20 @@ impl Timers {
 
     /// When the next timer is due, at the earliest.
     pub(crate) const fn next_deadline(&self) -> Option<Duration> {
-        if self.next.as_nanos() == Duration::MAX.as_nanos() { None } else { Some(self.next) }
+        if self.next.as_nanos() == Duration::MAX.as_nanos() {
+            None
+        } else {
+            Some(self.next)
+        }
     }
 }
 
 impl Engine {
     pub(crate) fn start_timer(&mut self, timer: u32, milliseconds: u64) {
-        self.timers.set(timer, self.now.saturating_add(Duration::from_millis(milliseconds)));
+        self.timers.set(
+            timer,
+            self.now.saturating_add(Duration::from_millis(milliseconds)),
+        );
     }
 
     pub(crate) fn fire_timers(&mut self) -> Result<(), Raised> {

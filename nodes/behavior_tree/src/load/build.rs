@@ -10,7 +10,7 @@ use crate::engine::{Conditions, Engine, Kind, NONE, Node};
 use crate::fault::Severity;
 use crate::number;
 use crate::ports::{Direction, Manifest, Port, PortSpec, Source};
-use crate::registry::{Factory, Maker, Substitute};
+use crate::registry::{Factory, Maker, Registration, Substitute};
 use crate::script::compile::compile;
 use crate::status::{Category, Status};
 use crate::tree::{Context, Info, Tree};
@@ -19,7 +19,7 @@ use crate::value::{ConvertError, Value};
 use crate::xml::{Attr, Document, Span};
 
 /// Levels over all sub-trees: each takes some stack in a tick.
-const MAX_TOTAL_DEPTH: u32 = 4096;
+const MAX_TOTAL_DEPTH: u32 = 2048;
 
 pub(super) type Built<T> = Result<T, Finding>;
 
@@ -42,9 +42,22 @@ pub(super) struct Element<'a> {
 }
 
 impl Element<'_> {
-    pub(super) fn error(&self, span: Span, code: &'static str, message: String, remedy: &str) -> Finding {
+    pub(super) fn error(
+        &self,
+        span: Span,
+        code: &'static str,
+        message: String,
+        remedy: &str,
+    ) -> Finding {
         let (severity, remedy) = (Severity::Error, remedy.to_owned());
-        Finding { document: self.place.document, span, severity, code, message, remedy }
+        Finding {
+            document: self.place.document,
+            span,
+            severity,
+            code,
+            message,
+            remedy,
+        }
     }
 
     pub(super) fn given(&self, port: &str) -> Option<&Attr<'_>> {
@@ -60,6 +73,9 @@ pub(super) struct Builder<'a> {
     parents: Vec<u32>,
     contexts: Vec<Context>,
     instances: HashSet<Arc<str>>,
+    last: Option<(&'a str, Option<&'a Registration>)>,
+    /// Scripts around nodes: the same text on the same board is compiled once.
+    compiled: HashMap<(BoardId, &'a str), u32>,
 }
 
 /// Makes the tree `id` of what was read.
@@ -73,14 +89,25 @@ pub(crate) fn build(factory: &Factory, sources: &Sources, id: &Arc<str>) -> Buil
         parents: Vec::with_capacity(n_elements),
         contexts: Vec::new(),
         instances: HashSet::new(),
+        last: None,
+        compiled: HashMap::new(),
     };
-    let main = Place { document: 0, element: 0 };
-    let mut work = vec![builder.sub_tree(id, "", main, Span::default(), (NONE, NONE, 0), ROOT_BOARD)?];
+    let main = Place {
+        document: 0,
+        element: 0,
+    };
+    let mut work =
+        vec![builder.sub_tree(id, "", main, Span::default(), (NONE, NONE, 0), ROOT_BOARD)?];
     while let Some(next) = work.pop() {
         builder.element(&next, &mut work)?;
     }
     builder.connect();
-    Ok(Tree::new(builder.engine, builder.infos, builder.contexts, builder.parents))
+    Ok(Tree::new(
+        builder.engine,
+        builder.infos,
+        builder.contexts,
+        builder.parents,
+    ))
 }
 
 impl<'a> Builder<'a> {
@@ -107,7 +134,11 @@ impl<'a> Builder<'a> {
             let context = &self.contexts[above as usize];
             if context.tree == *id {
                 let message = format!("the tree '{id}' contains itself");
-                return Err(error("recursion", message, "loop with Repeat or KeepRunningUntilFailure instead".into()));
+                return Err(error(
+                    "recursion",
+                    message,
+                    "loop with Repeat or KeepRunningUntilFailure instead".into(),
+                ));
             }
             above = context.parent;
         }
@@ -117,21 +148,62 @@ impl<'a> Builder<'a> {
                 Some(near) => format!("was '{near}' meant?"),
                 None => "add it, or include the file that holds it".into(),
             };
-            return Err(error("unknown-tree", format!("there is no tree '{id}'"), remedy));
+            return Err(error(
+                "unknown-tree",
+                format!("there is no tree '{id}'"),
+                remedy,
+            ));
         };
         let instance: Arc<str> = instance.into();
         if !self.instances.insert(Arc::clone(&instance)) {
             let message = format!("there are two sub-trees with the path '{instance}'");
-            return Err(error("sub-tree-name", message, "give them different names, or none".into()));
+            return Err(error(
+                "sub-tree-name",
+                message,
+                "give them different names, or none".into(),
+            ));
         }
         let document = &self.sources.documents[place.document];
         let Some(element) = document.first_child(place.element) else {
-            return Err(error("children", format!("the tree '{id}' is empty"), "give it a node".into()));
+            return Err(error(
+                "children",
+                format!("the tree '{id}' is empty"),
+                "give it a node".into(),
+            ));
         };
-        let prefix = if instance.is_empty() { Arc::clone(&instance) } else { format!("{instance}/").into() };
+        let prefix = if instance.is_empty() {
+            Arc::clone(&instance)
+        } else {
+            format!("{instance}/").into()
+        };
         let context = self.contexts.len() as u32;
-        self.contexts.push(Context { tree: Arc::clone(id), instance, prefix, board, parent: parent_context });
-        Ok(Work { place: Place { document: place.document, element }, parent, context, depth })
+        self.contexts.push(Context {
+            tree: Arc::clone(id),
+            prefix,
+            board,
+            parent: parent_context,
+        });
+        Ok(Work {
+            place: Place {
+                document: place.document,
+                element,
+            },
+            parent,
+            context,
+            depth,
+        })
+    }
+
+    /// What stands behind an ID. Elements of one name come in runs, so that the last answer is kept.
+    fn registration(&mut self, id: &'a str) -> Option<&'a Registration> {
+        match self.last {
+            Some((last, registration)) if last == id => registration,
+            _ => {
+                let registration = self.factory.registration(id);
+                self.last = Some((id, registration));
+                registration
+            }
+        }
     }
 
     fn element(&mut self, work: &Work, queue: &mut Vec<Work>) -> Built<()> {
@@ -154,20 +226,41 @@ impl<'a> Builder<'a> {
         let id = match (explicit, id_attribute) {
             (Some(_), Some(id)) => id,
             (None, None) => tag,
-            (Some(_), None) => return Err(element.error(element.span, "id", format!("<{tag}> has no ID"), "add ID=\"…\"")),
+            (Some(_), None) => {
+                return Err(element.error(
+                    element.span,
+                    "id",
+                    format!("<{tag}> has no ID"),
+                    "add ID=\"…\"",
+                ));
+            }
             (None, Some(_)) => {
-                let message = format!("<{tag}> has an ID, which only the forms <Action ID=\"…\"> and so on have");
-                return Err(element.error(element.span, "id", message, "leave ID out, or use name"));
+                let message = format!(
+                    "<{tag}> has an ID, which only the forms <Action ID=\"…\"> and so on have"
+                );
+                return Err(element.error(
+                    element.span,
+                    "id",
+                    message,
+                    "leave ID out, or use name",
+                ));
             }
         };
         let is_sub_tree = explicit == Some(Category::SubTree);
-        let registration = if is_sub_tree { None } else { self.factory.registration(id) };
+        let registration = if is_sub_tree {
+            None
+        } else {
+            self.registration(id)
+        };
         let manifest = registration.map(|registration| Arc::clone(&registration.manifest));
         let i = self.engine.nodes.len() as u32;
         let own_name = document.attribute(work.place.element, "name");
         element.name = match (own_name, &manifest) {
             (Some(name), _) => {
-                if name.chars().any(|c| c.is_ascii_control() && !matches!(c, '\t' | '\n' | '\r')) {
+                if name
+                    .chars()
+                    .any(|c| c.is_ascii_control() && !matches!(c, '\t' | '\n' | '\r'))
+                {
                     let message = "the name holds a control character".to_owned();
                     return Err(element.error(element.span, "name", message, "leave it out"));
                 }
@@ -181,17 +274,40 @@ impl<'a> Builder<'a> {
         let registered: Arc<str> = match &manifest {
             Some(manifest) => Arc::clone(&manifest.id),
             None if is_sub_tree => Arc::from("SubTree"),
-            None => return Err(element.error(element.span, "unknown-node", format!("there is no node '{id}'"), "register it")),
+            None => {
+                return Err(element.error(
+                    element.span,
+                    "unknown-node",
+                    format!("there is no node '{id}'"),
+                    "register it",
+                ));
+            }
         };
         if let Some(manifest) = &manifest {
             self.declare_entries(&element, manifest)?;
         }
-        let category = manifest.as_ref().map_or(Category::SubTree, |manifest| manifest.category);
-        let info = Info { id: registered, category, place: work.place, context: work.context, named_by_id };
-        let kind = self.kind(&element, i, &info, manifest.as_deref())?;
+        let category = manifest
+            .as_ref()
+            .map_or(Category::SubTree, |manifest| manifest.category);
+        let info = Info {
+            id: registered,
+            category,
+            context: work.context,
+            named_by_id,
+        };
+        let kind = self.kind(&element, i, &info, registration)?;
         let conditions = self.conditions(&element, &conditions)?;
         self.engine.add(
-            Node { kind, first_child: 0, n_children: 0, conditions, index: 0, count: 0, started: false, finished: false },
+            Node {
+                kind,
+                first_child: 0,
+                n_children: 0,
+                conditions,
+                index: 0,
+                count: 0,
+                started: false,
+                finished: false,
+            },
             Arc::clone(&element.name),
         );
         self.infos.push(info);
@@ -202,7 +318,10 @@ impl<'a> Builder<'a> {
             _ => {
                 let first = queue.len();
                 queue.extend(document.children(work.place.element).map(|child| Work {
-                    place: Place { document: work.place.document, element: child },
+                    place: Place {
+                        document: work.place.document,
+                        element: child,
+                    },
                     parent: i,
                     context: work.context,
                     depth: work.depth + 1,
@@ -214,7 +333,11 @@ impl<'a> Builder<'a> {
     }
 
     /// Sorts the attributes into ports and conditions, and looks at the literals among the ports.
-    fn attributes(&self, element: &mut Element<'a>, manifest: Option<&Manifest>) -> Built<Vec<Attr<'a>>> {
+    fn attributes(
+        &self,
+        element: &mut Element<'a>,
+        manifest: Option<&Manifest>,
+    ) -> Built<Vec<Attr<'a>>> {
         let mut conditions = Vec::new();
         for attribute in element.document.attributes(element.place.element) {
             if attribute.name.starts_with('_') {
@@ -232,7 +355,12 @@ impl<'a> Builder<'a> {
                         None => "leave it out".to_owned(),
                     };
                     let message = format!("'{}' has no port '{}'", manifest.id, attribute.name);
-                    return Err(element.error(attribute.name_span, "unknown-port", message, &remedy));
+                    return Err(element.error(
+                        attribute.name_span,
+                        "unknown-port",
+                        message,
+                        &remedy,
+                    ));
                 };
                 check_literal(element, port, &attribute)?;
             }
@@ -246,15 +374,22 @@ impl<'a> Builder<'a> {
     /// Entries that ports name exist from now on, with the port's type, and keep that type.
     fn declare_entries(&mut self, element: &Element<'_>, manifest: &Manifest) -> Built<()> {
         for port in &manifest.ports {
-            let Some(attribute) = element.given(&port.name) else { continue };
-            let Some(key) = names::remapped_key(&port.name, attribute.value) else { continue };
+            let Some(attribute) = element.given(&port.name) else {
+                continue;
+            };
+            let Some(key) = names::remapped_key(&port.name, attribute.value) else {
+                continue;
+            };
             let binding = self.engine.blackboard.bind(element.board, key);
             let result = match self.engine.blackboard.entry(binding.slot) {
                 Some(entry) => {
                     let (old, new) = (entry.info, port.info);
                     let differ = old.is_strong() && new.is_strong() && old != new;
                     if differ && old != crate::types::Type::String {
-                        Err(ConvertError(format!("'{key}' is of type {} elsewhere", old.name())))
+                        Err(ConvertError(format!(
+                            "'{key}' is of type {} elsewhere",
+                            old.name()
+                        )))
                     } else {
                         Ok(())
                     }
@@ -262,8 +397,17 @@ impl<'a> Builder<'a> {
                 None => self.engine.blackboard.declare(binding, port.info),
             };
             if let Err(error) = result {
-                let message = format!("port '{}' is of type {}, but {error}", port.name, port.info.name());
-                return Err(element.error(attribute.value_span, "type-conflict", message, "use two entries"));
+                let message = format!(
+                    "port '{}' is of type {}, but {error}",
+                    port.name,
+                    port.info.name()
+                );
+                return Err(element.error(
+                    attribute.value_span,
+                    "type-conflict",
+                    message,
+                    "use two entries",
+                ));
             }
         }
         Ok(())
@@ -278,7 +422,10 @@ impl<'a> Builder<'a> {
                 (None, Some(default)) => self.source(element.board, spec, default),
                 (None, None) => Source::Missing,
             };
-            self.engine.ports.push(Port { source, name: Arc::clone(&spec.name) });
+            self.engine.ports.push(Port {
+                source,
+                name: Arc::clone(&spec.name),
+            });
         }
         first
     }
@@ -296,12 +443,19 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn conditions(&mut self, element: &Element<'_>, attributes: &[Attr<'_>]) -> Built<u32> {
-        let mut scripts = Conditions { pre: [NONE; 4], post: [NONE; 4] };
+    fn conditions(&mut self, element: &Element<'_>, attributes: &[Attr<'a>]) -> Built<u32> {
+        let mut scripts = Conditions {
+            pre: [NONE; 4],
+            post: [NONE; 4],
+        };
         let mut any = false;
         for attribute in attributes {
-            let pre = names::PRE_CONDITIONS.iter().position(|&name| name == attribute.name);
-            let post = names::POST_CONDITIONS.iter().position(|&name| name == attribute.name);
+            let pre = names::PRE_CONDITIONS
+                .iter()
+                .position(|&name| name == attribute.name);
+            let post = names::POST_CONDITIONS
+                .iter()
+                .position(|&name| name == attribute.name);
             let slot = match (pre, post) {
                 (Some(at), _) => &mut scripts.pre[at],
                 (None, Some(at)) => &mut scripts.post[at],
@@ -320,20 +474,39 @@ impl<'a> Builder<'a> {
     }
 
     /// Compiles the script in an attribute.
-    fn script(&mut self, element: &Element<'_>, attribute: &Attr<'_>) -> Built<u32> {
+    fn script(&mut self, element: &Element<'_>, attribute: &Attr<'a>) -> Built<u32> {
+        if let Some(&script) = self.compiled.get(&(element.board, attribute.value)) {
+            return Ok(script);
+        }
         let enums = Arc::clone(&self.engine.enums);
         let engine = &mut self.engine;
-        match compile(attribute.value, element.board, &mut engine.blackboard, &enums, &mut engine.code) {
+        match compile(
+            attribute.value,
+            element.board,
+            &mut engine.blackboard,
+            &enums,
+            &mut engine.code,
+        ) {
             Ok(script) => {
                 engine.scripts.push(script);
-                Ok((engine.scripts.len() - 1) as u32)
+                let script = (engine.scripts.len() - 1) as u32;
+                self.compiled
+                    .insert((element.board, attribute.value), script);
+                Ok(script)
             }
             Err(error) => Err(script_error(element, attribute, &error)),
         }
     }
 
     /// The way into a sub-tree: its board, its remappings, its literals.
-    fn enter(&mut self, element: &Element<'_>, i: u32, id: &str, name: Option<&str>, work: &Work) -> Built<Work> {
+    fn enter(
+        &mut self,
+        element: &Element<'_>,
+        i: u32,
+        id: &str,
+        name: Option<&str>,
+        work: &Work,
+    ) -> Built<Work> {
         let mut remapping: HashMap<Box<str>, Box<str>> = HashMap::new();
         let mut literals: Vec<(&str, &str)> = Vec::new();
         let mut autoremap = false;
@@ -341,7 +514,12 @@ impl<'a> Builder<'a> {
             if attribute.name == "_autoremap" {
                 let Some(value) = parse_bool(attribute.value) else {
                     let message = format!("_autoremap is true or false, not '{}'", attribute.value);
-                    return Err(element.error(attribute.value_span, "port-type", message, "write true or false"));
+                    return Err(element.error(
+                        attribute.value_span,
+                        "port-type",
+                        message,
+                        "write true or false",
+                    ));
                 };
                 autoremap = value;
             }
@@ -363,7 +541,10 @@ impl<'a> Builder<'a> {
             }
             let Some(default) = &port.default else {
                 let message = format!("the sub-tree '{id}' needs its port '{}'", port.name);
-                let remedy = format!("add {}=\"…\", or a default in the TreeNodesModel", port.name);
+                let remedy = format!(
+                    "add {}=\"…\", or a default in the TreeNodesModel",
+                    port.name
+                );
                 return Err(element.error(element.span, "missing-port", message, &remedy));
             };
             match names::pointer(default) {
@@ -371,47 +552,89 @@ impl<'a> Builder<'a> {
                 None => literals.push((&port.name, default)),
             }
         }
-        let board = self.engine.blackboard.add_board(element.board, remapping, autoremap);
+        let board = self
+            .engine
+            .blackboard
+            .add_board(element.board, remapping, autoremap);
         for (key, text) in literals {
-            self.engine.blackboard.add_literal(board, key, literal(text));
+            self.engine
+                .blackboard
+                .add_literal(board, key, literal(text));
         }
         let above = &self.contexts[work.context as usize].prefix;
         let instance = match name {
             Some(name) => format!("{above}{name}"),
             None => format!("{above}{id}::{}", i + 1),
         };
-        self.sub_tree(&id.into(), &instance, element.place, element.span, (work.context, i, work.depth + 1), board)
+        self.sub_tree(
+            &id.into(),
+            &instance,
+            element.place,
+            element.span,
+            (work.context, i, work.depth + 1),
+            board,
+        )
     }
 
-    fn kind(&mut self, element: &Element<'_>, i: u32, info: &Info, manifest: Option<&Manifest>) -> Built<Kind> {
+    fn kind(
+        &mut self,
+        element: &Element<'_>,
+        i: u32,
+        info: &Info,
+        registration: Option<&Registration>,
+    ) -> Built<Kind> {
         let path = || info.path(&self.contexts, &element.name, i + 1);
         if let Some(substitute) = self.factory.substitution(&element.name, &info.id, path) {
             return match substitute {
                 Substitute::Test(config) => self.test(element, i, config),
                 Substitute::Node(id) => match self.factory.registration(id) {
-                    Some(registration) => self.make(element, i, &registration.manifest, &registration.maker),
+                    Some(registration) => {
+                        self.make(element, i, &registration.manifest, &registration.maker)
+                    }
                     None => {
-                        let message = format!("'{}' is substituted by '{id}', which is no node", element.name);
-                        Err(element.error(element.span, "unknown-node", message, "name a registered node"))
+                        let message = format!(
+                            "'{}' is substituted by '{id}', which is no node",
+                            element.name
+                        );
+                        Err(element.error(
+                            element.span,
+                            "unknown-node",
+                            message,
+                            "name a registered node",
+                        ))
                     }
                 },
             };
         }
-        let Some(manifest) = manifest else { return Ok(Kind::SubTree) };
-        let registration = self.factory.registration(&manifest.id);
-        match registration.map(|registration| &registration.maker) {
-            Some(maker) => self.make(element, i, manifest, maker),
-            None => Err(element.error(element.span, "unknown-node", format!("there is no node '{}'", manifest.id), "")),
+        match registration {
+            Some(registration) => {
+                self.make(element, i, &registration.manifest, &registration.maker)
+            }
+            None => Ok(Kind::SubTree),
         }
     }
 
-    fn make(&mut self, element: &Element<'_>, i: u32, manifest: &Manifest, maker: &Maker) -> Built<Kind> {
+    fn make(
+        &mut self,
+        element: &Element<'_>,
+        i: u32,
+        manifest: &Manifest,
+        maker: &Maker,
+    ) -> Built<Kind> {
         match maker {
             Maker::Builtin(builtin) => self.builtin(element, i, manifest, *builtin),
             Maker::User(make) => Ok(self.user(element, manifest, make.as_ref())),
             Maker::Model => {
-                let message = format!("'{}' is declared in a TreeNodesModel, but nothing is behind it", manifest.id);
-                Err(element.error(element.span, "no-outcome", message, "give it outcomes with --outcomes"))
+                let message = format!(
+                    "'{}' is declared in a TreeNodesModel, but nothing is behind it",
+                    manifest.id
+                );
+                Err(element.error(
+                    element.span,
+                    "no-outcome",
+                    message,
+                    "give it outcomes with --outcomes",
+                ))
             }
         }
     }
@@ -441,7 +664,8 @@ impl<'a> Builder<'a> {
         for node in &mut engine.nodes {
             match node.kind {
                 Kind::Parallel { state, .. } | Kind::ParallelAll { state, .. } => {
-                    engine.parallels[state as usize].completed = vec![false; node.n_children as usize].into();
+                    engine.parallels[state as usize].completed =
+                        vec![false; node.n_children as usize].into();
                 }
                 // What stands in for a node has no use for its children.
                 Kind::Test { .. } | Kind::User { .. } => node.n_children = 0,
@@ -452,7 +676,11 @@ impl<'a> Builder<'a> {
     }
 }
 
-pub(super) fn script_error(element: &Element<'_>, attribute: &Attr<'_>, error: &crate::script::SyntaxError) -> Finding {
+pub(super) fn script_error(
+    element: &Element<'_>,
+    attribute: &Attr<'_>,
+    error: &crate::script::SyntaxError,
+) -> Finding {
     let mut span = attribute.value_span;
     if attribute.verbatim {
         span.start = (span.start + error.offset as u32).min(span.end);
@@ -473,7 +701,10 @@ fn check_literal(element: &Element<'_>, port: &PortSpec, attribute: &Attr<'_>) -
         Ok(_) => Ok(()),
         Err(error) => {
             let message = format!("port '{}': {error}", port.name);
-            let remedy = format!("write a value of type {}, or an entry as {{key}}", port.info.name());
+            let remedy = format!(
+                "write a value of type {}, or an entry as {{key}}",
+                port.info.name()
+            );
             Err(element.error(attribute.value_span, "port-type", message, &remedy))
         }
     }
@@ -485,7 +716,11 @@ fn literal(text: &str) -> Value {
     if !text.contains(['.', 'e', 'E'])
         && let Some(value) = number::whole_int(text)
     {
-        let int_type = if i32::try_from(value).is_ok() { IntType::I32 } else { IntType::I64 };
+        let int_type = if i32::try_from(value).is_ok() {
+            IntType::I32
+        } else {
+            IntType::I64
+        };
         return Value::Int(value, int_type);
     }
     number::whole_real(text).map_or_else(|| Value::text(text), Value::Real)

@@ -6,8 +6,8 @@ use super::build::{Builder, Built, Element, script_error};
 use super::names;
 use crate::builtins::{Builtin, LoopType};
 use crate::engine::{
-    Current, Kind, LoopState, NONE, NodeScript, ParallelState, SetState, TestConfig, TestScripts, TestState, UpdateState,
-    UserState,
+    Current, Kind, LoopState, NONE, NodeScript, ParallelState, SetState, TestConfig, TestScripts,
+    TestState, UpdateState, UserState,
 };
 use crate::ports::{Leaf, Manifest, Ports, Source};
 use crate::script::compile::{Enums, compile};
@@ -15,22 +15,41 @@ use crate::status::Status;
 use crate::value::Value;
 
 impl Builder<'_> {
-    pub(super) fn builtin(&mut self, element: &Element<'_>, i: u32, manifest: &Manifest, builtin: Builtin) -> Built<Kind> {
+    pub(super) fn builtin(
+        &mut self,
+        element: &Element<'_>,
+        i: u32,
+        manifest: &Manifest,
+        builtin: Builtin,
+    ) -> Built<Kind> {
         let ports = self.add_ports(element, manifest);
         let n_ports = manifest.ports.len() as u32;
         Ok(match builtin {
-            Builtin::Sequence => Kind::Sequence { asynchronous: false },
+            Builtin::Sequence => Kind::Sequence {
+                asynchronous: false,
+            },
             Builtin::AsyncSequence => Kind::Sequence { asynchronous: true },
             Builtin::SequenceWithMemory => Kind::SequenceWithMemory,
             Builtin::ReactiveSequence => Kind::ReactiveSequence,
-            Builtin::Fallback => Kind::Fallback { asynchronous: false },
+            Builtin::Fallback => Kind::Fallback {
+                asynchronous: false,
+            },
             Builtin::AsyncFallback => Kind::Fallback { asynchronous: true },
             Builtin::ReactiveFallback => Kind::ReactiveFallback,
-            Builtin::Parallel => Kind::Parallel { ports, state: self.parallel() },
-            Builtin::ParallelAll => Kind::ParallelAll { ports, state: self.parallel() },
+            Builtin::Parallel => Kind::Parallel {
+                ports,
+                state: self.parallel(),
+            },
+            Builtin::ParallelAll => Kind::ParallelAll {
+                ports,
+                state: self.parallel(),
+            },
             Builtin::IfThenElse => Kind::IfThenElse,
             Builtin::WhileDoElse => Kind::WhileDoElse,
-            Builtin::Switch => Kind::Switch { ports, n_cases: n_ports - 1 },
+            Builtin::Switch => Kind::Switch {
+                ports,
+                n_cases: n_ports - 1,
+            },
             Builtin::TryCatch => Kind::TryCatch { ports },
             Builtin::Inverter => Kind::Inverter,
             Builtin::ForceSuccess => Kind::Force(Status::Success),
@@ -38,29 +57,64 @@ impl Builder<'_> {
             Builtin::Repeat => Kind::Repeat { ports },
             Builtin::RetryUntilSuccessful => Kind::Retry { ports },
             Builtin::KeepRunningUntilFailure => Kind::KeepRunningUntilFailure,
-            Builtin::Delay => Kind::Delay { ports, timer: self.engine.timers.add(i) },
-            Builtin::Timeout => Kind::Timeout { ports, timer: self.engine.timers.add(i) },
+            Builtin::Delay => Kind::Delay {
+                ports,
+                timer: self.engine.timers.add(i),
+            },
+            Builtin::Timeout => Kind::Timeout {
+                ports,
+                timer: self.engine.timers.add(i),
+            },
             Builtin::RunOnce => Kind::RunOnce { ports },
-            Builtin::Precondition => Kind::Precondition { ports, script: self.node_script(element, ports, "if")? },
-            Builtin::Loop(loop_type) => Kind::Loop { ports, state: self.loop_state(element, loop_type)? },
-            Builtin::SkipUnlessUpdated => {
-                Kind::Updated { state: self.updated(element)?, otherwise: Status::Skipped }
-            }
-            Builtin::WaitValueUpdate => Kind::Updated { state: self.updated(element)?, otherwise: Status::Running },
+            Builtin::Precondition => Kind::Precondition {
+                ports,
+                script: self.node_script(element, ports, "if")?,
+            },
+            Builtin::Loop(loop_type) => Kind::Loop {
+                ports,
+                state: self.loop_state(element, loop_type)?,
+            },
+            Builtin::SkipUnlessUpdated => Kind::Updated {
+                state: self.updated(element)?,
+                otherwise: Status::Skipped,
+            },
+            Builtin::WaitValueUpdate => Kind::Updated {
+                state: self.updated(element)?,
+                otherwise: Status::Running,
+            },
             Builtin::SubTree => Kind::SubTree,
             Builtin::AlwaysSuccess => Kind::Always(Status::Success),
             Builtin::AlwaysFailure => Kind::Always(Status::Failure),
-            Builtin::Sleep => Kind::Sleep { ports, timer: self.engine.timers.add(i) },
-            Builtin::Script => Kind::Script { script: self.node_script(element, ports, "code")? },
-            Builtin::ScriptCondition => Kind::ScriptCondition { script: self.node_script(element, ports, "code")? },
-            Builtin::SetBlackboard => Kind::SetBlackboard { state: self.set_blackboard(element, ports) },
-            Builtin::UnsetBlackboard => Kind::UnsetBlackboard { ports, board: element.board },
-            Builtin::WasEntryUpdated => Kind::WasEntryUpdated { state: self.updated(element)? },
+            Builtin::Sleep => Kind::Sleep {
+                ports,
+                timer: self.engine.timers.add(i),
+            },
+            Builtin::Script => Kind::Script {
+                script: self.node_script(element, ports, "code")?,
+            },
+            Builtin::ScriptCondition => Kind::ScriptCondition {
+                script: self.node_script(element, ports, "code")?,
+            },
+            Builtin::SetBlackboard => Kind::SetBlackboard {
+                state: self.set_blackboard(element, ports),
+            },
+            Builtin::UnsetBlackboard => Kind::UnsetBlackboard {
+                ports,
+                board: element.board,
+            },
+            Builtin::WasEntryUpdated => Kind::WasEntryUpdated {
+                state: self.updated(element)?,
+            },
         })
     }
 
     fn parallel(&mut self) -> u32 {
-        let state = ParallelState { completed: Box::default(), n_completed: 0, n_succeeded: 0, n_failed: 0 };
+        let state = ParallelState {
+            completed: Box::default(),
+            n_completed: 0,
+            n_succeeded: 0,
+            n_failed: 0,
+        };
         self.engine.parallels.push(state);
         (self.engine.parallels.len() - 1) as u32
     }
@@ -74,10 +128,16 @@ impl Builder<'_> {
         let engine = &mut self.engine;
         let (text, from_entry) = match &engine.ports[ports as usize].source {
             Source::Entry(binding) => {
-                let value = engine.blackboard.entry(binding.slot).map(|entry| entry.value.to_text());
+                let value = engine
+                    .blackboard
+                    .entry(binding.slot)
+                    .map(|entry| entry.value.to_text());
                 let Some(Ok(text)) = value else {
-                    let message = format!("the entry of port '{port}' holds no script when the tree is loaded");
-                    let remedy = "write the script here, or pass it as a literal parameter of the sub-tree";
+                    let message = format!(
+                        "the entry of port '{port}' holds no script when the tree is loaded"
+                    );
+                    let remedy =
+                        "write the script here, or pass it as a literal parameter of the sub-tree";
                     return Err(element.error(attribute.value_span, "script", message, remedy));
                 };
                 (text, true)
@@ -85,7 +145,11 @@ impl Builder<'_> {
             _ => (Arc::from(attribute.value), false),
         };
         let mut code = Vec::new();
-        let target = if from_entry { &mut code } else { &mut engine.code };
+        let target = if from_entry {
+            &mut code
+        } else {
+            &mut engine.code
+        };
         let script = if text.is_empty() && !from_entry {
             NodeScript::Empty
         } else {
@@ -93,7 +157,12 @@ impl Builder<'_> {
             let script = compile(&text, element.board, &mut engine.blackboard, &enums, target)
                 .map_err(|error| script_error(element, attribute, &error))?;
             if from_entry {
-                NodeScript::FromEntry { port: ports, board: element.board, text, code }
+                NodeScript::FromEntry {
+                    port: ports,
+                    board: element.board,
+                    text,
+                    code,
+                }
             } else {
                 NodeScript::Fixed(script)
             }
@@ -105,7 +174,12 @@ impl Builder<'_> {
     fn loop_state(&mut self, element: &Element<'_>, loop_type: LoopType) -> Built<u32> {
         let Some(attribute) = element.given("queue") else {
             let message = "port 'queue' is missing".to_owned();
-            return Err(element.error(element.span, "missing-port", message, "give it a list or an entry"));
+            return Err(element.error(
+                element.span,
+                "missing-port",
+                message,
+                "give it a list or an entry",
+            ));
         };
         let literal = match names::pointer(attribute.value) {
             Some(_) => None,
@@ -114,19 +188,37 @@ impl Builder<'_> {
                 Ok(_) => None,
                 Err(error) => {
                     let message = format!("port 'queue': {error}");
-                    return Err(element.error(attribute.value_span, "port-type", message, "separate elements with ';'"));
+                    return Err(element.error(
+                        attribute.value_span,
+                        "port-type",
+                        message,
+                        "separate elements with ';'",
+                    ));
                 }
             },
         };
-        let state = LoopState { element: loop_type, literal, current: Current::None, child_running: false };
+        let state = LoopState {
+            element: loop_type,
+            literal,
+            current: Current::None,
+            child_running: false,
+        };
         self.engine.loops.push(state);
         Ok((self.engine.loops.len() - 1) as u32)
     }
 
     fn updated(&mut self, element: &Element<'_>) -> Built<u32> {
-        let Some(attribute) = element.given("entry").filter(|attribute| !attribute.value.is_empty()) else {
+        let Some(attribute) = element
+            .given("entry")
+            .filter(|attribute| !attribute.value.is_empty())
+        else {
             let message = "port 'entry' is missing".to_owned();
-            return Err(element.error(element.span, "missing-port", message, "name the entry, as {key}"));
+            return Err(element.error(
+                element.span,
+                "missing-port",
+                message,
+                "name the entry, as {key}",
+            ));
         };
         let key = names::pointer(attribute.value).unwrap_or(attribute.value);
         let slot = self.engine.blackboard.bind(element.board, key).slot;
@@ -149,7 +241,11 @@ impl Builder<'_> {
             }
             _ => None,
         };
-        self.engine.sets.push(SetState { ports, board: element.board, target });
+        self.engine.sets.push(SetState {
+            ports,
+            board: element.board,
+            target,
+        });
         (self.engine.sets.len() - 1) as u32
     }
 
@@ -160,14 +256,29 @@ impl Builder<'_> {
         make: &dyn Fn(&mut Ports) -> Box<dyn Leaf>,
     ) -> Kind {
         let first_port = self.add_ports(element, manifest);
-        let mut ports = Ports { specs: Vec::new(), node_name: Arc::clone(&element.name), counting: Some(0) };
+        let mut ports = Ports {
+            specs: Vec::new(),
+            node_name: Arc::clone(&element.name),
+            counting: Some(0),
+        };
         let leaf = Some(make(&mut ports));
         let n_ports = manifest.ports.len() as u32;
-        self.engine.users.push(UserState { leaf, first_port, n_ports });
-        Kind::User { state: (self.engine.users.len() - 1) as u32 }
+        self.engine.users.push(UserState {
+            leaf,
+            first_port,
+            n_ports,
+        });
+        Kind::User {
+            state: (self.engine.users.len() - 1) as u32,
+        }
     }
 
-    pub(super) fn test(&mut self, element: &Element<'_>, i: u32, config: &Arc<TestConfig>) -> Built<Kind> {
+    pub(super) fn test(
+        &mut self,
+        element: &Element<'_>,
+        i: u32,
+        config: &Arc<TestConfig>,
+    ) -> Built<Kind> {
         // Only here do scripts know the status words.
         let mut with_words: Enums = self.engine.enums.as_ref().clone();
         for number in 0..=4 {
@@ -189,7 +300,9 @@ impl Builder<'_> {
             outcomes: config.outcomes.iter().copied().collect(),
         };
         self.engine.tests.push(state);
-        Ok(Kind::Test { state: (self.engine.tests.len() - 1) as u32 })
+        Ok(Kind::Test {
+            state: (self.engine.tests.len() - 1) as u32,
+        })
     }
 
     fn test_script(&mut self, element: &Element<'_>, text: &str, enums: &Enums) -> Built<u32> {
@@ -197,14 +310,25 @@ impl Builder<'_> {
             return Ok(NONE);
         }
         let engine = &mut self.engine;
-        match compile(text, element.board, &mut engine.blackboard, enums, &mut engine.code) {
+        match compile(
+            text,
+            element.board,
+            &mut engine.blackboard,
+            enums,
+            &mut engine.code,
+        ) {
             Ok(script) => {
                 engine.scripts.push(script);
                 Ok((engine.scripts.len() - 1) as u32)
             }
             Err(error) => {
                 let message = format!("the script '{text}' for '{}': {error}", element.name);
-                Err(element.error(element.span, "script", message, "correct it in the file of outcomes"))
+                Err(element.error(
+                    element.span,
+                    "script",
+                    message,
+                    "correct it in the file of outcomes",
+                ))
             }
         }
     }

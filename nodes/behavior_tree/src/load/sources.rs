@@ -80,7 +80,14 @@ impl Sources {
         remedy: impl Into<String>,
     ) {
         let (message, remedy) = (message.into(), remedy.into());
-        self.findings.push(Finding { document, span, severity, code, message, remedy });
+        self.findings.push(Finding {
+            document,
+            span,
+            severity,
+            code,
+            message,
+            remedy,
+        });
     }
 
     /// The finding with line and column.
@@ -88,8 +95,12 @@ impl Sources {
         let (file, line, column, width) = match self.documents.get(finding.document) {
             Some(document) => {
                 let (line, column) = line_and_column(&document.text, finding.span.start);
-                let piece = document.text.get(finding.span.start as usize..finding.span.end as usize);
-                let width = piece.and_then(|piece| piece.lines().next()).map_or(1, |first| first.chars().count());
+                let piece = document
+                    .text
+                    .get(finding.span.start as usize..finding.span.end as usize);
+                let width = piece
+                    .and_then(|piece| piece.lines().next())
+                    .map_or(1, |first| first.chars().count());
                 (document.file.to_string(), line, column, width.max(1))
             }
             None => (String::new(), 1, 1, 1),
@@ -108,7 +119,11 @@ impl Sources {
 
     /// The first error, if there is one.
     pub(crate) fn first_error(&self) -> Result<(), LoadError> {
-        match self.findings.iter().find(|finding| finding.severity == Severity::Error) {
+        match self
+            .findings
+            .iter()
+            .find(|finding| finding.severity == Severity::Error)
+        {
             Some(finding) => Err(LoadError(self.fault(finding))),
             None => Ok(()),
         }
@@ -116,23 +131,39 @@ impl Sources {
 
     /// Reads a file and what it includes. Gives its document's number, or nothing where it could not be read; what is
     /// wrong is among the findings. `included_from` is the attribute that named it.
-    pub(crate) fn read_file(&mut self, path: &Path, included_from: Option<(usize, Span)>) -> Option<usize> {
+    pub(crate) fn read_file(
+        &mut self,
+        path: &Path,
+        included_from: Option<(usize, Span)>,
+    ) -> Option<usize> {
         let shown = path.display().to_string();
         let text = match std::fs::read(path) {
             Ok(bytes) => bytes,
             Err(error) => {
-                let place = included_from.unwrap_or_else(|| (self.add_empty(&shown), Span::default()));
-                self.error(place, "file", format!("{shown} cannot be read: {error}"), "name a file that exists");
+                let place =
+                    included_from.unwrap_or_else(|| (self.add_empty(&shown), Span::default()));
+                self.error(
+                    place,
+                    "file",
+                    format!("{shown} cannot be read: {error}"),
+                    "name a file that exists",
+                );
                 return None;
             }
         };
         let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
         let Ok(text) = String::from_utf8(text) else {
             let place = (self.add_empty(&shown), Span::default());
-            self.error(place, "encoding", "the file is not UTF-8", "save it as UTF-8");
+            self.error(
+                place,
+                "encoding",
+                "the file is not UTF-8",
+                "save it as UTF-8",
+            );
             return None;
         };
-        self.open.push(path.canonicalize().unwrap_or_else(|_| path.to_path_buf()));
+        self.open
+            .push(path.canonicalize().unwrap_or_else(|_| path.to_path_buf()));
         let document = self.read_text(&shown, &text, &folder);
         self.open.pop();
         document
@@ -151,8 +182,16 @@ impl Sources {
             Ok(document) => self.documents.push(document),
             Err((text, error)) => {
                 self.documents.push(Document::empty(file, text));
-                let span = Span { start: error.offset, end: error.offset };
-                self.error((number, span), "xml", format!("this is no XML: {}", error.message), "correct the XML");
+                let span = Span {
+                    start: error.offset,
+                    end: error.offset,
+                };
+                self.error(
+                    (number, span),
+                    "xml",
+                    format!("this is no XML: {}", error.message),
+                    "correct the XML",
+                );
                 return None;
             }
         }
@@ -165,14 +204,21 @@ impl Sources {
 
     fn follow_includes(&mut self, number: usize, folder: &Path) {
         let document = &self.documents[number];
-        let includes: Vec<ElementId> =
-            document.children(document.root()).filter(|&child| document.name(child) == "include").collect();
+        let includes: Vec<ElementId> = document
+            .children(document.root())
+            .filter(|&child| document.name(child) == "include")
+            .collect();
         for include in includes {
             let document = &self.documents[number];
             let here = (number, document.name_span(include));
             let package = document.attribute(include, "ros_pkg").map(str::to_owned);
             let Some(path) = document.find_attribute(include, "path") else {
-                self.error(here, "include", "<include> says no path", "add path=\"other.xml\"");
+                self.error(
+                    here,
+                    "include",
+                    "<include> says no path",
+                    "add path=\"other.xml\"",
+                );
                 continue;
             };
             let (path, place) = (PathBuf::from(path.value), (number, path.value_span));
@@ -180,8 +226,15 @@ impl Sources {
                 Some(package) => match share_folder(&package) {
                     Some(share) => share.join(path),
                     None => {
-                        let message = format!("the ROS package {package} is in no folder of AMENT_PREFIX_PATH");
-                        self.error(place, "include", message, "source the ROS set-up that holds it, or leave ros_pkg out");
+                        let message = format!(
+                            "the ROS package {package} is in no folder of AMENT_PREFIX_PATH"
+                        );
+                        self.error(
+                            place,
+                            "include",
+                            message,
+                            "source the ROS set-up that holds it, or leave ros_pkg out",
+                        );
                         continue;
                     }
                 },
@@ -191,7 +244,12 @@ impl Sources {
             let real = path.canonicalize().unwrap_or_else(|_| path.clone());
             if self.open.contains(&real) || self.open.len() >= MAX_INCLUDES {
                 let message = format!("{} includes itself", path.display());
-                self.error(place, "include", message, "include each file from one side only");
+                self.error(
+                    place,
+                    "include",
+                    message,
+                    "include each file from one side only",
+                );
                 continue;
             }
             self.read_file(&path, Some(place));
@@ -203,28 +261,45 @@ impl Sources {
         let mut models = Vec::new();
         let mut wrong = Vec::new();
         let of_name = |parent, name: &'static str| {
-            document.children(parent).filter(move |&child| document.name(child) == name).collect::<Vec<_>>()
+            document
+                .children(parent)
+                .filter(move |&child| document.name(child) == name)
+                .collect::<Vec<_>>()
         };
         for list in of_name(document.root(), "TreeNodesModel") {
             for model in of_name(list, "SubTree") {
                 let Some(id) = document.attribute(model, "ID") else {
-                    wrong.push((document.name_span(model), "a <SubTree> of the TreeNodesModel has no ID".to_owned()));
+                    wrong.push((
+                        document.name_span(model),
+                        "a <SubTree> of the TreeNodesModel has no ID".to_owned(),
+                    ));
                     continue;
                 };
                 let mut ports = Vec::new();
                 for port in document.children(model) {
-                    if !matches!(document.name(port), "input_port" | "output_port" | "inout_port") {
+                    if !matches!(
+                        document.name(port),
+                        "input_port" | "output_port" | "inout_port"
+                    ) {
                         continue;
                     }
                     let Some(name) = document.find_attribute(port, "name") else {
-                        wrong.push((document.name_span(port), "a port of a SubTree model has no name".to_owned()));
+                        wrong.push((
+                            document.name_span(port),
+                            "a port of a SubTree model has no name".to_owned(),
+                        ));
                         continue;
                     };
                     if let Some(message) = wrong_port_name(name.value) {
                         wrong.push((name.value_span, message));
                     }
-                    let default = document.attribute(port, "default").filter(|text| !text.is_empty());
-                    ports.push(SubTreePort { name: name.value.into(), default: default.map(Arc::from) });
+                    let default = document
+                        .attribute(port, "default")
+                        .filter(|text| !text.is_empty());
+                    ports.push(SubTreePort {
+                        name: name.value.into(),
+                        default: default.map(Arc::from),
+                    });
                 }
                 models.push((Arc::<str>::from(id), ports));
             }
@@ -233,7 +308,12 @@ impl Sources {
             self.models.entry(id).or_default().extend(ports);
         }
         for (span, message) in wrong {
-            self.error((number, span), "model", message, "give it, as <input_port name=\"target\"/>");
+            self.error(
+                (number, span),
+                "model",
+                message,
+                "give it, as <input_port name=\"target\"/>",
+            );
         }
     }
 
@@ -242,7 +322,10 @@ impl Sources {
         let mut trees = Vec::new();
         for element in document.children(document.root()) {
             if document.name(element) == "BehaviorTree" {
-                trees.push((document.attribute(element, "ID").map(Arc::<str>::from), element));
+                trees.push((
+                    document.attribute(element, "ID").map(Arc::<str>::from),
+                    element,
+                ));
             }
         }
         for (id, element) in trees {
@@ -250,7 +333,10 @@ impl Sources {
                 self.n_unnamed += 1;
                 Arc::from(format!("BehaviorTree_{}", self.n_unnamed - 1))
             });
-            let place = Place { document: number, element };
+            let place = Place {
+                document: number,
+                element,
+            };
             self.all_trees.push((Arc::clone(&id), place));
             self.trees.insert(id, place);
         }
@@ -260,11 +346,16 @@ impl Sources {
     pub(crate) fn main_tree(&mut self, main: usize) -> Option<Arc<str>> {
         let document = &self.documents[main];
         let root = document.root();
-        if let Some(name) = document.attribute(root, "main_tree_to_execute").filter(|name| !name.is_empty()) {
+        if let Some(name) = document
+            .attribute(root, "main_tree_to_execute")
+            .filter(|name| !name.is_empty())
+        {
             return Some(name.into());
         }
-        let own: Vec<_> =
-            document.children(root).filter(|&child| document.name(child) == "BehaviorTree").collect();
+        let own: Vec<_> = document
+            .children(root)
+            .filter(|&child| document.name(child) == "BehaviorTree")
+            .collect();
         if let [only] = own[..]
             && let Some(id) = document.attribute(only, "ID").filter(|id| !id.is_empty())
         {
@@ -276,9 +367,21 @@ impl Sources {
         let span = document.name_span(root);
         let mut ids: Vec<&str> = self.trees.keys().map(AsRef::as_ref).collect();
         ids.sort_unstable();
-        let remedy = format!("add main_tree_to_execute=\"…\" to <root>: one of {}", ids.join(", "));
-        let remedy = if ids.is_empty() { "add a <BehaviorTree ID=\"…\">".to_owned() } else { remedy };
-        self.error((main, span), "main-tree", "the file does not say which tree to run", remedy);
+        let remedy = format!(
+            "add main_tree_to_execute=\"…\" to <root>: one of {}",
+            ids.join(", ")
+        );
+        let remedy = if ids.is_empty() {
+            "add a <BehaviorTree ID=\"…\">".to_owned()
+        } else {
+            remedy
+        };
+        self.error(
+            (main, span),
+            "main-tree",
+            "the file does not say which tree to run",
+            remedy,
+        );
         None
     }
 }
@@ -300,5 +403,7 @@ fn wrong_port_name(name: &str) -> Option<String> {
 /// The share folder of a ROS package, as the ament index has it.
 fn share_folder(package: &str) -> Option<PathBuf> {
     let prefixes = std::env::var_os("AMENT_PREFIX_PATH")?;
-    std::env::split_paths(&prefixes).map(|prefix| prefix.join("share").join(package)).find(|folder| folder.is_dir())
+    std::env::split_paths(&prefixes)
+        .map(|prefix| prefix.join("share").join(package))
+        .find(|folder| folder.is_dir())
 }

@@ -23,15 +23,28 @@ pub(crate) enum Op {
     /// The last link of a chain: two operands become a truth value.
     Compare(Comparison),
     /// A link with more to come: if it holds, the right operand stays; else the chain is false and ends at `end`.
-    CompareLink { op: Comparison, end: u32 },
+    CompareLink {
+        op: Comparison,
+        end: u32,
+    },
     /// An entry against a number, the most frequent condition of all.
-    CompareEntry { slot: Slot, op: Comparison, number: f64 },
+    CompareEntry {
+        slot: Slot,
+        op: Comparison,
+        number: f64,
+    },
     /// Leaves out what follows when the operand is zero.
     JumpUnless(u32),
     Jump(u32),
     /// Looks for the entry to be written, before the value is computed.
-    Target { binding: Binding, create: bool },
-    Assign { binding: Binding, op: Assignment },
+    Target {
+        binding: Binding,
+        create: bool,
+    },
+    Assign {
+        binding: Binding,
+        op: Assignment,
+    },
     /// The left side of an assignment is no name.
     NoTarget,
 }
@@ -56,14 +69,24 @@ pub(crate) fn compile(
 ) -> Result<Script, SyntaxError> {
     let program = parse(text)?;
     let start = code.len() as u32;
-    let mut compiler = Compiler { program: &program, board, blackboard, enums, code, start };
+    let mut compiler = Compiler {
+        program: &program,
+        board,
+        blackboard,
+        enums,
+        code,
+        start,
+    };
     for (index, &statement) in program.statements.iter().enumerate() {
         if index > 0 {
             compiler.code.push(Op::Pop);
         }
         compiler.expression(statement, 0)?;
     }
-    Ok(Script { code: start..code.len() as u32, text: Arc::from(text) })
+    Ok(Script {
+        code: start..code.len() as u32,
+        text: Arc::from(text),
+    })
 }
 
 struct Compiler<'a, 's> {
@@ -98,7 +121,10 @@ impl Compiler<'_, '_> {
         let (expr, offset) = &program.nodes[id as usize];
         if height > MAX_HEIGHT {
             let message = format!("the expression has more than {MAX_HEIGHT} operators in a row");
-            return Err(SyntaxError { message, offset: *offset as usize });
+            return Err(SyntaxError {
+                message,
+                offset: *offset as usize,
+            });
         }
         match expr {
             Expr::Literal(value) => self.code.push(Op::Push(value.clone())),
@@ -136,7 +162,10 @@ impl Compiler<'_, '_> {
                     return Ok(());
                 };
                 let binding = self.blackboard.bind(self.board, name);
-                self.code.push(Op::Target { binding, create: *op == Assignment::Create });
+                self.code.push(Op::Target {
+                    binding,
+                    create: *op == Assignment::Create,
+                });
                 self.expression(*value, height + 1)?;
                 self.code.push(Op::Assign { binding, op: *op });
             }
@@ -144,16 +173,27 @@ impl Compiler<'_, '_> {
         Ok(())
     }
 
-    fn compare(&mut self, first: ExprId, links: &[(Comparison, ExprId)], height: u32) -> Result<(), SyntaxError> {
+    fn compare(
+        &mut self,
+        first: ExprId,
+        links: &[(Comparison, ExprId)],
+        height: u32,
+    ) -> Result<(), SyntaxError> {
         if let [(op, right)] = links
-            && let (Expr::Name(name), Expr::Literal(literal)) =
-                (&self.program.nodes[first as usize].0, &self.program.nodes[*right as usize].0)
+            && let (Expr::Name(name), Expr::Literal(literal)) = (
+                &self.program.nodes[first as usize].0,
+                &self.program.nodes[*right as usize].0,
+            )
             && let Value::Int(..) | Value::Real(_) = literal
             && let Ok(number) = literal.to_f64()
             && !self.enums.contains_key(*name)
         {
             let slot = self.slot(name);
-            self.code.push(Op::CompareEntry { slot, op: *op, number });
+            self.code.push(Op::CompareEntry {
+                slot,
+                op: *op,
+                number,
+            });
             return Ok(());
         }
         self.expression(first, height + 1)?;

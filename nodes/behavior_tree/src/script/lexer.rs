@@ -63,7 +63,11 @@ impl<'s> Lexer<'s> {
     }
 
     fn byte(&self, ahead: usize) -> u8 {
-        self.source.as_bytes().get(self.at + ahead).copied().unwrap_or(0)
+        self.source
+            .as_bytes()
+            .get(self.at + ahead)
+            .copied()
+            .unwrap_or(0)
     }
 
     fn skip(&mut self, wanted: impl Fn(u8) -> bool) {
@@ -75,7 +79,11 @@ impl<'s> Lexer<'s> {
         self.skip(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
         let offset = self.at;
         if self.at >= self.source.len() {
-            return Lexeme { token: Token::End, text: "", offset };
+            return Lexeme {
+                token: Token::End,
+                text: "",
+                offset,
+            };
         }
         let token = match self.byte(0) {
             b'\'' => return self.text(offset),
@@ -91,7 +99,11 @@ impl<'s> Lexer<'s> {
             }
             _ => self.operator(),
         };
-        Lexeme { token, text: &self.source[offset..self.at], offset }
+        Lexeme {
+            token,
+            text: &self.source[offset..self.at],
+            offset,
+        }
     }
 
     fn text(&mut self, offset: usize) -> Lexeme<'s> {
@@ -99,17 +111,29 @@ impl<'s> Lexer<'s> {
         match body.find('\'') {
             Some(length) => {
                 self.at = offset + length + 2;
-                Lexeme { token: Token::Text, text: &body[..length], offset }
+                Lexeme {
+                    token: Token::Text,
+                    text: &body[..length],
+                    offset,
+                }
             }
             None => {
                 self.at = self.source.len();
-                Lexeme { token: Token::Wrong, text: &self.source[offset..], offset }
+                Lexeme {
+                    token: Token::Wrong,
+                    text: &self.source[offset..],
+                    offset,
+                }
             }
         }
     }
 
     fn number(&mut self) -> Token {
-        let token = if self.byte(0) == b'0' && matches!(self.byte(1), b'x' | b'X') { self.hexadecimal() } else { self.decimal() };
+        let token = if self.byte(0) == b'0' && matches!(self.byte(1), b'x' | b'X') {
+            self.hexadecimal()
+        } else {
+            self.decimal()
+        };
         if token == Token::Wrong {
             self.skip(|byte| continues_name(byte) || byte == b'.');
         }
@@ -120,7 +144,11 @@ impl<'s> Lexer<'s> {
         self.at += 2;
         let digits = self.at;
         self.skip(|byte| byte.is_ascii_hexdigit());
-        if self.at == digits || continues_name(self.byte(0)) || self.byte(0) == b'.' { Token::Wrong } else { Token::Int }
+        if self.at == digits || continues_name(self.byte(0)) || self.byte(0) == b'.' {
+            Token::Wrong
+        } else {
+            Token::Int
+        }
     }
 
     fn decimal(&mut self) -> Token {
@@ -147,7 +175,11 @@ impl<'s> Lexer<'s> {
             }
             self.skip(|byte| byte.is_ascii_digit());
         }
-        if starts_name(self.byte(0)) { Token::Wrong } else { token }
+        if starts_name(self.byte(0)) {
+            Token::Wrong
+        } else {
+            token
+        }
     }
 
     fn operator(&mut self) -> Token {
@@ -191,7 +223,10 @@ impl<'s> Lexer<'s> {
             _ => Token::Wrong,
         };
         // A whole character, so that the text of a wrong token is never half of one.
-        self.at += self.source[self.at..].chars().next().map_or(1, char::len_utf8);
+        self.at += self.source[self.at..]
+            .chars()
+            .next()
+            .map_or(1, char::len_utf8);
         token
     }
 }

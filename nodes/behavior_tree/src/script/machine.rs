@@ -77,7 +77,9 @@ impl Machine<'_> {
                     let stored = self.assign(*binding, *op, &value)?;
                     self.stack.push(stored);
                 }
-                Op::NoTarget => return error("only an entry can be assigned to, and the left side is none"),
+                Op::NoTarget => {
+                    return error("only an entry can be assigned to, and the left side is none");
+                }
             }
         }
         Ok(self.pop())
@@ -95,7 +97,10 @@ impl Machine<'_> {
     fn load(&self, slot: Slot) -> Result<&Value> {
         match self.blackboard.entry(slot) {
             Some(entry) => Ok(&entry.value),
-            None => error(format!("the entry '{}' does not exist", self.blackboard.key_of(slot))),
+            None => error(format!(
+                "the entry '{}' does not exist",
+                self.blackboard.key_of(slot)
+            )),
         }
     }
 
@@ -118,10 +123,21 @@ impl Machine<'_> {
                 Comparison::LessEqual => left <= right,
                 Comparison::GreaterEqual => left >= right,
             }),
-            (left, right) if (left.is_number() || left.is_text()) && (right.is_number() || right.is_text()) => {
-                Ok(holds(op, as_number(self.enums, left)?, as_number(self.enums, right)?))
+            (left, right)
+                if (left.is_number() || left.is_text())
+                    && (right.is_number() || right.is_text()) =>
+            {
+                Ok(holds(
+                    op,
+                    as_number(self.enums, left)?,
+                    as_number(self.enums, right)?,
+                ))
             }
-            (left, right) => error(format!("{} and {} do not compare", left.type_name(), right.type_name())),
+            (left, right) => error(format!(
+                "{} and {} do not compare",
+                left.type_name(),
+                right.type_name()
+            )),
         }
     }
 
@@ -133,7 +149,9 @@ impl Machine<'_> {
             return self.blackboard.create(binding, Type::Untyped).map(drop);
         }
         let key = self.blackboard.key_of(binding.slot);
-        error(format!("the entry '{key}' does not exist yet: ':=' makes a new one, '=' does not"))
+        error(format!(
+            "the entry '{key}' does not exist yet: ':=' makes a new one, '=' does not"
+        ))
     }
 
     fn assign(&mut self, binding: Binding, op: Assignment, value: &Value) -> Result<Value> {
@@ -155,7 +173,9 @@ impl Machine<'_> {
                         entry.value = Value::Real(as_number(self.enums, value)?);
                     } else {
                         let target = entry.value.type_name();
-                        return error(format!("the string '{text}' cannot be written to an entry of type {target}"));
+                        return error(format!(
+                            "the string '{text}' cannot be written to an entry of type {target}"
+                        ));
                     }
                 } else {
                     value.copy_into(&mut entry.value)?;
@@ -182,7 +202,10 @@ fn compound(op: Assignment, value: &Value, target: &mut Value) -> Result<()> {
         }
         number if number.is_number() => {
             if !target.is_number() {
-                return error(format!("a number cannot be combined with an entry of type {}", target.type_name()));
+                return error(format!(
+                    "a number cannot be combined with an entry of type {}",
+                    target.type_name()
+                ));
             }
             let (left, right) = (target.to_f64()?, number.to_f64()?);
             Value::Real(match op {
@@ -218,7 +241,7 @@ const fn truth(value: bool) -> Value {
 
 /// Equality is within an epsilon, order is not; an order with NaN holds, because its opposite does not.
 #[allow(clippy::neg_cmp_op_on_partial_ord)]
-fn holds(op: Comparison, left: f64, right: f64) -> bool {
+pub(crate) fn holds(op: Comparison, left: f64, right: f64) -> bool {
     let equal = (left - right).abs() <= EPSILON;
     match op {
         Comparison::Equal => equal,
@@ -232,14 +255,19 @@ fn holds(op: Comparison, left: f64, right: f64) -> bool {
 
 fn unary(op: Unary, operand: &Value) -> Result<Value> {
     if !operand.is_number() {
-        return error(format!("'-', '~' and '!' take numbers, not {}", operand.type_name()));
+        return error(format!(
+            "'-', '~' and '!' take numbers, not {}",
+            operand.type_name()
+        ));
     }
     let number = operand.to_f64()?;
     Ok(match op {
         Unary::Negate => Value::Real(-number),
         Unary::Not => truth(number == 0.0),
         Unary::BitNot => {
-            if !(-9_223_372_036_854_775_808.0..=9_223_372_036_854_775_808.0).contains(&number) && !number.is_nan() {
+            if !(-9_223_372_036_854_775_808.0..=9_223_372_036_854_775_808.0).contains(&number)
+                && !number.is_nan()
+            {
                 return error("the number is out of range for '~'");
             }
             Value::Real(!(number as i64) as f64)
@@ -257,11 +285,17 @@ fn binary(op: Binary, left: &Value, right: &Value) -> Result<Value> {
     }
     let joins = match op {
         Binary::Add => left.is_text() && right.is_text(),
-        Binary::Concat => (left.is_text() || left.is_number()) && (right.is_text() || right.is_number()),
+        Binary::Concat => {
+            (left.is_text() || left.is_number()) && (right.is_text() || right.is_number())
+        }
         _ => false,
     };
     if !joins {
-        return error(format!("this operator does not take {} and {}", left.type_name(), right.type_name()));
+        return error(format!(
+            "this operator does not take {} and {}",
+            left.type_name(),
+            right.type_name()
+        ));
     }
     let (left, right) = (left.to_text()?, right.to_text()?);
     Ok(Value::Text([left.as_ref(), right.as_ref()].concat().into()))

@@ -84,7 +84,15 @@ const PREFIX: u8 = 20;
 pub(crate) fn parse(source: &str) -> Result<Program<'_>, SyntaxError> {
     let mut lexer = Lexer::new(source);
     let next = lexer.next();
-    let mut parser = Parser { lexer, next, depth: 0, program: Program { nodes: Vec::new(), statements: Vec::new() } };
+    let mut parser = Parser {
+        lexer,
+        next,
+        depth: 0,
+        program: Program {
+            nodes: Vec::new(),
+            statements: Vec::new(),
+        },
+    };
     while parser.next.token != Token::End {
         let statement = parser.expression(0)?;
         parser.program.statements.push(statement);
@@ -94,7 +102,10 @@ pub(crate) fn parse(source: &str) -> Result<Program<'_>, SyntaxError> {
         }
     }
     if parser.program.statements.is_empty() {
-        return Err(SyntaxError { message: "the script is empty".into(), offset: 0 });
+        return Err(SyntaxError {
+            message: "the script is empty".into(),
+            offset: 0,
+        });
     }
     Ok(parser.program)
 }
@@ -117,11 +128,19 @@ impl<'s> Parser<'s> {
     }
 
     fn error<T>(&self, wanted: &str) -> Result<T, SyntaxError> {
-        let Lexeme { token, text, offset } = self.next;
+        let Lexeme {
+            token,
+            text,
+            offset,
+        } = self.next;
         let message = match token {
             Token::End => format!("{wanted} expected, but the script ends"),
-            Token::Wrong if text.starts_with('\'') => format!("the string {text} has no closing quote"),
-            Token::Wrong if text.starts_with('"') => "strings stand in single quotes: 'text'".into(),
+            Token::Wrong if text.starts_with('\'') => {
+                format!("the string {text} has no closing quote")
+            }
+            Token::Wrong if text.starts_with('"') => {
+                "strings stand in single quotes: 'text'".into()
+            }
             Token::Wrong => format!("'{text}' is nothing a script knows"),
             _ => format!("{wanted} expected, not '{text}'"),
         };
@@ -132,11 +151,16 @@ impl<'s> Parser<'s> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
             let message = format!("the expression nests more than {MAX_DEPTH} levels deep");
-            return Err(SyntaxError { message, offset: self.next.offset });
+            return Err(SyntaxError {
+                message,
+                offset: self.next.offset,
+            });
         }
         let mut left = self.operand()?;
         loop {
-            let Some(power) = left_power(self.next.token) else { break };
+            let Some(power) = left_power(self.next.token) else {
+                break;
+            };
             if power < min_power {
                 break;
             }
@@ -153,7 +177,9 @@ impl<'s> Parser<'s> {
                 _ => {
                     let operator = self.advance();
                     let right = self.expression(power + 1)?;
-                    let Some(op) = binary(operator.token) else { return self.error("an operator") };
+                    let Some(op) = binary(operator.token) else {
+                        return self.error("an operator");
+                    };
                     left = self.add(Expr::Binary(op, left, right), operator.offset);
                 }
             }
@@ -188,7 +214,10 @@ impl<'s> Parser<'s> {
                 Some((value, _)) => Value::Real(value),
                 None => {
                     let message = format!("the number {} is out of range", lexeme.text);
-                    return Err(SyntaxError { message, offset: lexeme.offset });
+                    return Err(SyntaxError {
+                        message,
+                        offset: lexeme.offset,
+                    });
                 }
             },
             Token::Text => Value::Text(Arc::from(lexeme.text)),
@@ -207,7 +236,9 @@ impl<'s> Parser<'s> {
     fn assignment(&mut self, target: ExprId) -> Result<ExprId, SyntaxError> {
         let operator = self.advance();
         let value = self.expression(0)?;
-        let Some(op) = assignment(operator.token) else { return self.error("an assignment") };
+        let Some(op) = assignment(operator.token) else {
+            return self.error("an assignment");
+        };
         Ok(self.add(Expr::Assign(op, target, value), operator.offset))
     }
 
@@ -252,7 +283,12 @@ const fn left_power(token: Token) -> Option<u8> {
         Token::Question => TERNARY,
         Token::Or => 6,
         Token::And => 8,
-        Token::Equal | Token::NotEqual | Token::Less | Token::Greater | Token::LessEqual | Token::GreaterEqual => COMPARISON,
+        Token::Equal
+        | Token::NotEqual
+        | Token::Less
+        | Token::Greater
+        | Token::LessEqual
+        | Token::GreaterEqual => COMPARISON,
         Token::BitOr | Token::BitXor => 12,
         Token::BitAnd => 14,
         Token::Plus | Token::Minus | Token::Concat => 16,
