@@ -1,1 +1,294 @@
-//! Whole searches, and independent peers against the running graph
+//! A whole graph under test: brought up as a user would, watched from outside, gone afterwards.
+//!
+//! The programs are those that lie beside the test's own; `cargo xtask test` builds them first and sets ROS's environment.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+/// How long anything may take on a slow machine before the test gives up on it.
+pub const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Domains below the ones that `turtlebot-maze run` picks by itself.
+static NEXT_DOMAIN: AtomicU8 = AtomicU8::new(20);
+
+/// The folder of the built programs.
+///
+/// # Errors
+/// When the test's own place is unknown.
+pub fn programs() -> anyhow::Result<PathBuf> {
+    let me = std::env::current_exe()?;
+    let folder = me.parent().and_then(Path::parent).context("the test has no folder above it")?;
+    Ok(folder.to_path_buf())
+}
+
+/// The folder of external test data, or `None` where it is not to be had and that is no failure.
+///
+/// # Errors
+/// In CI, where a skipped test is a failure.
+pub fn shared() -> anyhow::Result<Option<PathBuf>> {
+    match std::env::var_os("TURTLEBOT_MAZE_SHARED") {
+        Some(folder) if Path::new(&folder).is_dir() => Ok(Some(PathBuf::from(folder))),
+        _ if std::env::var_os("CI").is_some() => bail!("TURTLEBOT_MAZE_SHARED names no folder: needed in CI"),
+        _ => {
+            eprintln!("skipped: TURTLEBOT_MAZE_SHARED names no folder with test data");
+            Ok(None)
+        }
+    }
+}
+
+/// A run of `turtlebot-maze run`, in a ROS domain and on a Zenoh port of its own.
+pub struct Run {
+    child: Child,
+    /// Where its results go.
+    pub out: tempfile::TempDir,
+    /// Its ROS domain.
+    pub domain: u8,
+    /// Endpoint of its Zenoh router.
+    pub zenoh: String,
+}
+
+impl Run {
+    /// Starts a search at `--speed 0` with further options.
+    ///
+    /// # Errors
+    /// When the program is not there.
+    pub fn start(options: &[&str]) -> anyhow::Result<Self> {
+        let out = tempfile::tempdir()?;
+        let domain = NEXT_DOMAIN.fetch_add(1, Ordering::Relaxed);
+        let port = free_port()?;
+        let log = File::create(out.path().join("terminal.log"))?;
+        let program = programs()?.join("turtlebot-maze");
+        let child = Command::new(&program)
+            .args(["run", "--sim", "embedded", "--out"])
+            .arg(out.path())
+            .args(["--ros-domain-id", &domain.to_string(), "--zenoh-port", &port.to_string()])
+            .args(options)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .with_context(|| format!("cannot start {}: `cargo xtask test` builds it first", program.display()))?;
+        Ok(Self { child, out, domain, zenoh: format!("tcp/127.0.0.1:{port}") })
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// When it does not end in time; what the terminal showed is in the error.
+    pub fn wait(&mut self) -> anyhow::Result<ExitStatus> {
+        self.wait_for(PATIENCE)
+    }
+
+    /// As [`Self::wait`], within a span.
+    ///
+    /// # Errors
+    /// As [`Self::wait`].
+    pub fn wait_for(&mut self, span: Duration) -> anyhow::Result<ExitStatus> {
+        let end = Instant::now() + span;
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            ensure!(Instant::now() < end, "the run has not ended within {span:?}\n{}", self.terminal());
+            pause();
+        }
+    }
+
+    /// Waits until the log of a node shows `text`.
+    ///
+    /// # Errors
+    /// When the run ends before, or not in time.
+    pub fn wait_for_log(&mut self, node: &str, text: &str) -> anyhow::Result<()> {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            if self.log(node).contains(text) {
+                return Ok(());
+            }
+            if let Some(status) = self.child.try_wait()? {
+                bail!("the run ended ({status}) before {node} said \"{text}\"\n{}", self.terminal());
+            }
+            ensure!(Instant::now() < end, "{node} has not said \"{text}\"\n{}", self.terminal());
+            pause();
+        }
+    }
+
+    /// The log of a node so far.
+    pub fn log(&self, node: &str) -> String {
+        let file = self.out.path().join("logs").join(format!("{node}.log"));
+        std::fs::read_to_string(file).unwrap_or_default()
+    }
+
+    /// What the terminal showed so far.
+    pub fn terminal(&self) -> String {
+        std::fs::read_to_string(self.out.path().join("terminal.log")).unwrap_or_default()
+    }
+
+    /// The report it left.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn report(&self) -> anyhow::Result<Value> {
+        let file = self.out.path().join("report.json");
+        let text = std::fs::read_to_string(&file)
+            .with_context(|| format!("no report.json; the terminal showed:\n{}", self.terminal()))?;
+        Ok(serde_json::from_str(&text)?)
+    }
+
+    /// Sends the supervisor a signal.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        kill_process(pid(self.child.id())?, signal).context("the run is gone")
+    }
+
+    /// Sends the process of a node a signal.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn signal_node(&self, program: &str, signal: Signal) -> anyhow::Result<()> {
+        let found = self.processes().into_iter().find(|(_, name)| name == program);
+        let (id, _) = found.with_context(|| format!("no process {program} in this run"))?;
+        kill_process(pid(id)?, signal).with_context(|| format!("{program} is gone"))
+    }
+
+    /// The processes of this run: number and program. They are told by their environment, also after their supervisor's end.
+    pub fn processes(&self) -> Vec<(u32, String)> {
+        let mark = format!("ROS_DOMAIN_ID={}", self.domain).into_bytes();
+        let numbers = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+        numbers
+            .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
+            .filter(|id| *id != self.child.id())
+            .filter_map(|id| {
+                let environment = std::fs::read(format!("/proc/{id}/environ")).ok()?;
+                let belongs = environment.split(|byte| *byte == 0).any(|variable| variable == mark);
+                let program = std::fs::read_link(format!("/proc/{id}/exe")).ok()?;
+                let ours = program.parent() == programs().ok().as_deref();
+                (belongs && ours).then(|| (id, program.file_name().unwrap_or_default().to_string_lossy().into_owned()))
+            })
+            .collect()
+    }
+
+    /// Waits until no process of this run is left.
+    ///
+    /// # Errors
+    /// When some are, after `span`.
+    pub fn wait_until_gone(&self, span: Duration) -> anyhow::Result<()> {
+        let end = Instant::now() + span;
+        loop {
+            let left = self.processes();
+            if left.is_empty() {
+                return Ok(());
+            }
+            ensure!(Instant::now() < end, "left over after {span:?}: {left:?}");
+            pause();
+        }
+    }
+
+    /// Starts a Python program of `tests/peers` in this run's ROS domain.
+    ///
+    /// # Errors
+    /// When Python cannot be started.
+    pub fn peer(&self, script: &str, args: &[&str]) -> anyhow::Result<Peer> {
+        Peer::start(script, args, self.domain)
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        // An orderly end, so that nothing of a failed test lives on; the supervisor takes the rest with it.
+        let _ = self.signal(Signal::TERM);
+        let _ = self.wait_for(Duration::from_secs(15));
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        for (id, _) in self.processes() {
+            if let Ok(pid) = pid(id) {
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        }
+    }
+}
+
+/// A Python program that talks to the graph as an independent peer, and prints one line for each thing it sees.
+pub struct Peer {
+    child: Child,
+    lines: BufReader<ChildStdout>,
+}
+
+impl Peer {
+    /// Starts a program of `tests/peers` in a ROS domain.
+    ///
+    /// # Errors
+    /// When Python cannot be started.
+    pub fn start(script: &str, args: &[&str], domain: u8) -> anyhow::Result<Self> {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(script);
+        let mut child = Command::new("python3")
+            .arg(&file)
+            .args(args)
+            .env("ROS_DOMAIN_ID", domain.to_string())
+            .env("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start python3 {}", file.display()))?;
+        let stdout = child.stdout.take().context("no output of the peer")?;
+        Ok(Self { child, lines: BufReader::new(stdout) })
+    }
+
+    /// The next line that begins with `word`, without it.
+    ///
+    /// # Errors
+    /// When the peer ends before.
+    pub fn line(&mut self, word: &str) -> anyhow::Result<String> {
+        let mut seen = String::new();
+        loop {
+            let mut line = String::new();
+            if self.lines.read_line(&mut line)? == 0 {
+                bail!("the peer ended without a line \"{word}\"; it said:\n{seen}");
+            }
+            if let Some(rest) = line.strip_prefix(word) {
+                return Ok(rest.trim().to_owned());
+            }
+            seen.push_str(&line);
+        }
+    }
+
+    /// Waits for its end: status and the rest of its output.
+    ///
+    /// # Errors
+    /// When its output is no text.
+    pub fn finish(mut self) -> anyhow::Result<(ExitStatus, String)> {
+        let mut rest = String::new();
+        self.lines.read_to_string(&mut rest)?;
+        Ok((self.child.wait()?, rest))
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn pid(id: u32) -> anyhow::Result<Pid> {
+    i32::try_from(id).ok().and_then(Pid::from_raw).context("no process number")
+}
+
+fn free_port() -> anyhow::Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
+
+/// Between two looks at something outside that tells no one when it changes.
+fn pause() {
+    std::thread::sleep(Duration::from_millis(50));
+}

@@ -31,7 +31,12 @@ impl Intrinsics {
         let [fx, _, cx, _, fy, cy, ..] = k[..] else {
             return None;
         };
-        let usable = fx.is_finite() && fx > 0.0 && fy.is_finite() && fy > 0.0 && cx.is_finite() && cy.is_finite();
+        let usable = fx.is_finite()
+            && fx > 0.0
+            && fy.is_finite()
+            && fy > 0.0
+            && cx.is_finite()
+            && cy.is_finite();
         usable.then_some(Self { fx, fy, cx, cy })
     }
 }
@@ -49,7 +54,12 @@ pub fn locate(bbox: [f32; 4], depth: &Image, camera: Intrinsics) -> Option<Point
     let inner = |low: f32, high: f32, size: f32| {
         let (middle, half) = ((low + high) / 2.0, (high - low) / 2.0 * INNER_SHARE);
         let begin = (middle - half).clamp(0.0, size) as usize;
-        (begin, ((middle + half).clamp(0.0, size) as usize).max(begin + 1).min(size as usize))
+        (
+            begin,
+            ((middle + half).clamp(0.0, size) as usize)
+                .max(begin + 1)
+                .min(size as usize),
+        )
     };
     let (columns, rows) = (inner(x1, x2, width), inner(y1, y2, height));
     let mut depths: Vec<f32> = (rows.0..rows.1)
@@ -62,25 +72,39 @@ pub fn locate(bbox: [f32; 4], depth: &Image, camera: Intrinsics) -> Option<Point
     let front = ((depths.len() - 1) as f64 * FRONT_QUANTILE) as usize;
     let z = f64::from(*depths.select_nth_unstable_by(front, f32::total_cmp).1);
     let (u, v) = (f64::from(x1 + x2) / 2.0, f64::from(y1 + y2) / 2.0);
-    Some(Point3::new((u - camera.cx) * z / camera.fx, (v - camera.cy) * z / camera.fy, z))
+    Some(Point3::new(
+        (u - camera.cx) * z / camera.fx,
+        (v - camera.cy) * z / camera.fy,
+        z,
+    ))
 }
 
 /// Depth of one pixel in m; `None` where there is none, or the picture is too short for what its header says.
 fn depth_at(image: &Image, column: usize, row: usize) -> Option<f32> {
     let at = |size: usize| {
-        let begin = row.checked_mul(image.step as usize)?.checked_add(column * size)?;
+        let begin = row
+            .checked_mul(image.step as usize)?
+            .checked_add(column * size)?;
         image.data.get(begin..begin + size)
     };
     let big = image.is_bigendian != 0;
     let metres = match image.encoding.as_str() {
         "16UC1" => {
             let bytes: [u8; 2] = at(2)?.try_into().ok()?;
-            let millimetres = if big { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) };
+            let millimetres = if big {
+                u16::from_be_bytes(bytes)
+            } else {
+                u16::from_le_bytes(bytes)
+            };
             f32::from(millimetres) / 1000.0
         }
         "32FC1" => {
             let bytes: [u8; 4] = at(4)?.try_into().ok()?;
-            if big { f32::from_be_bytes(bytes) } else { f32::from_le_bytes(bytes) }
+            if big {
+                f32::from_be_bytes(bytes)
+            } else {
+                f32::from_le_bytes(bytes)
+            }
         }
         _ => return None,
     };
@@ -91,14 +115,23 @@ fn depth_at(image: &Image, column: usize, row: usize) -> Option<f32> {
 mod tests {
     use super::*;
 
-    const CAMERA: Intrinsics = Intrinsics { fx: 100.0, fy: 100.0, cx: 20.0, cy: 10.0 };
+    const CAMERA: Intrinsics = Intrinsics {
+        fx: 100.0,
+        fy: 100.0,
+        cx: 20.0,
+        cy: 10.0,
+    };
 
     /// A 40x20 picture: background at 5 m, an object at 2 m in columns 20 to 30.
     fn picture(encoding: &str, bigendian: bool) -> Image {
         let mut data = Vec::new();
         for _ in 0..20 {
             for column in 0..40 {
-                let metres = if (20..30).contains(&column) { 2.0_f32 } else { 5.0 };
+                let metres = if (20..30).contains(&column) {
+                    2.0_f32
+                } else {
+                    5.0
+                };
                 let millimetres = (metres * 1000.0) as u16;
                 match (encoding, bigendian) {
                     ("16UC1", false) => data.extend(millimetres.to_le_bytes()),
@@ -110,15 +143,31 @@ mod tests {
         }
         let step = data.len() as u32 / 20;
         let is_bigendian = u8::from(bigendian);
-        Image { width: 40, height: 20, step, is_bigendian, encoding: encoding.into(), data, ..Image::default() }
+        Image {
+            width: 40,
+            height: 20,
+            step,
+            is_bigendian,
+            encoding: encoding.into(),
+            data,
+            ..Image::default()
+        }
     }
 
     #[test]
     fn the_object_is_found_before_its_background_in_every_encoding() {
         for encoding in ["16UC1", "32FC1"] {
             for bigendian in [false, true] {
-                let at = locate([18.0, 4.0, 32.0, 16.0], &picture(encoding, bigendian), CAMERA).unwrap();
-                assert!((at - Point3::new(0.1, 0.0, 2.0)).norm() < 1e-6, "{encoding} {bigendian}: {at}");
+                let at = locate(
+                    [18.0, 4.0, 32.0, 16.0],
+                    &picture(encoding, bigendian),
+                    CAMERA,
+                )
+                .unwrap();
+                assert!(
+                    (at - Point3::new(0.1, 0.0, 2.0)).norm() < 1e-6,
+                    "{encoding} {bigendian}: {at}"
+                );
             }
         }
     }
@@ -131,8 +180,21 @@ mod tests {
         let mut huge = picture("16UC1", false);
         (huge.step, huge.height) = (u32::MAX, u32::MAX);
         assert_eq!(locate([18.0, 400.0, 32.0, 1600.0], &huge, CAMERA), None);
-        assert_eq!(locate([18.0, 4.0, 32.0, 16.0], &picture("rgb8", false), CAMERA), None);
-        assert_eq!(locate([f32::NAN, 4.0, 32.0, 16.0], &picture("16UC1", false), CAMERA), None);
-        assert_eq!(locate([32.0, 4.0, 18.0, 16.0], &picture("16UC1", false), CAMERA), None);
+        assert_eq!(
+            locate([18.0, 4.0, 32.0, 16.0], &picture("rgb8", false), CAMERA),
+            None
+        );
+        assert_eq!(
+            locate(
+                [f32::NAN, 4.0, 32.0, 16.0],
+                &picture("16UC1", false),
+                CAMERA
+            ),
+            None
+        );
+        assert_eq!(
+            locate([32.0, 4.0, 18.0, 16.0], &picture("16UC1", false), CAMERA),
+            None
+        );
     }
 }

@@ -57,10 +57,19 @@ pub fn run(flags: Flags, mut ros: RosNode) -> anyhow::Result<ExitCode> {
     let locations = locations::read(&flags.locations)?;
     let navigator = Navigator::connect(&mut ros)?;
     let spoken = Rc::clone(&voice);
-    let eyes = Eyes::open(&mut ros, &flags.zenoh, &flags.find, move |look| spoken.borrow_mut().frame(look))?;
+    let eyes = Eyes::open(&mut ros, &flags.zenoh, &flags.find, move |look| {
+        spoken.borrow_mut().frame(look)
+    })?;
     let found = Found::default();
     let mut factory = Factory::new();
-    leaves::register(&mut factory, locations, &navigator, &eyes, &ros.clock(), &found)?;
+    leaves::register(
+        &mut factory,
+        locations,
+        &navigator,
+        &eyes,
+        &ros.clock(),
+        &found,
+    )?;
     let mut tree = factory
         .load_file(&flags.tree)
         .with_context(|| format!("the tree {} cannot be used", flags.tree.display()))?;
@@ -71,7 +80,9 @@ pub fn run(flags: Flags, mut ros: RosNode) -> anyhow::Result<ExitCode> {
 
     // With simulated time nothing is timed before the simulator's clock is heard.
     let clock = ros.clock();
-    ros.spin_until(QUANTUM, |ros| ros.stop_requested() || clock.now_nanos() > 0);
+    ros.spin_until(QUANTUM, |ros| {
+        ros.stop_requested() || (clock.now_nanos() > 0 && navigator.has_met_server())
+    });
     let begin = clock.now_nanos();
     ros_node::ready();
 
@@ -84,17 +95,28 @@ pub fn run(flags: Flags, mut ros: RosNode) -> anyhow::Result<ExitCode> {
     let end = match last {
         Ok(Status::Success) => End::Found,
         Ok(Status::Running) => End::Interrupted,
-        Ok(_) => End::Failed(tree.failure().map_or_else(|| "the tree failed".to_owned(), ToString::to_string)),
+        Ok(_) => End::Failed(
+            tree.failure()
+                .map_or_else(|| "the tree failed".to_owned(), ToString::to_string),
+        ),
         Err(error) => End::Failed(error.to_string()),
     };
     if let Err(error) = tree.halt() {
         tracing::error!(%error, "while the tree was halted");
     }
     let patience = Instant::now() + STOP_TIMEOUT;
-    ros.spin_until(QUANTUM, |_| navigator.is_idle() || Instant::now() > patience);
+    ros.spin_until(QUANTUM, |_| {
+        navigator.is_idle() || Instant::now() > patience
+    });
 
     let code = end.code();
-    voice.borrow_mut().farewell(&end, found.lock().unwrap_or_else(PoisonError::into_inner).as_ref());
+    voice.borrow_mut().farewell(
+        &end,
+        found
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_ref(),
+    );
     let parted = Instant::now() + FAREWELL;
     ros.spin_until(QUANTUM, |_| Instant::now() > parted);
     Ok(code)
@@ -120,17 +142,29 @@ impl End {
 fn watch(tree: &mut Tree) -> Arc<Mutex<String>> {
     let nodes: Vec<(String, bool)> = tree
         .nodes()
-        .map(|node| (node.path, matches!(node.category, Category::Action | Category::Condition)))
+        .map(|node| {
+            (
+                node.path,
+                matches!(node.category, Category::Action | Category::Condition),
+            )
+        })
         .collect();
     let active = Arc::new(Mutex::new(String::new()));
     let shared = Arc::clone(&active);
     tree.observe(move |transition| {
-        let Some((path, is_leaf)) = transition.uid.checked_sub(1).and_then(|i| nodes.get(i as usize)) else {
+        let Some((path, is_leaf)) = transition
+            .uid
+            .checked_sub(1)
+            .and_then(|i| nodes.get(i as usize))
+        else {
             return;
         };
         tracing::debug!(node = %path, from = %transition.from, to = %transition.to, "transition");
         if *is_leaf && transition.to != Status::Idle {
-            shared.lock().unwrap_or_else(PoisonError::into_inner).clone_from(path);
+            shared
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone_from(path);
         }
     });
     active
@@ -171,7 +205,10 @@ impl Voice {
 
     fn farewell(&mut self, end: &End, found: Option<&Look>) {
         let (state, reason) = match end {
-            End::Found => (SearchStatus::SUCCEEDED as u8, format!("{} found", self.target)),
+            End::Found => (
+                SearchStatus::SUCCEEDED as u8,
+                format!("{} found", self.target),
+            ),
             End::Failed(reason) => (SearchStatus::FAILED as u8, reason.clone()),
             End::Interrupted => (SearchStatus::FAILED as u8, "interrupted".into()),
         };
@@ -183,18 +220,32 @@ impl Voice {
 
     fn status(&self, state: u8, reason: String, look: Option<&Look>) -> SearchStatus {
         let mut status = SearchStatus {
-            header: Header { stamp: self.clock.now(), frame_id: "map".into() },
+            header: Header {
+                stamp: self.clock.now(),
+                frame_id: "map".into(),
+            },
             state,
             target_class: self.target.clone(),
-            active_node: self.active.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            active_node: self
+                .active
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone(),
             reason,
             ..SearchStatus::default()
         };
         if let Some(look) = look {
             status.frame_stamp = time::stamp(look.stamp);
             if let Some(sighting) = &look.sighting {
-                let point = Point { x: sighting.place.x, y: sighting.place.y, z: sighting.place.z };
-                let header = Header { stamp: time::stamp(look.stamp), frame_id: "map".into() };
+                let point = Point {
+                    x: sighting.place.x,
+                    y: sighting.place.y,
+                    z: sighting.place.z,
+                };
+                let header = Header {
+                    stamp: time::stamp(look.stamp),
+                    frame_id: "map".into(),
+                };
                 status.has_object = true;
                 status.object = PointStamped { header, point };
                 status.confidence = sighting.confidence;
@@ -211,7 +262,11 @@ impl Voice {
     }
 
     fn diagnostics(&self) -> Report {
-        let active = self.active.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let active = self
+            .active
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         Report::new(Level::Ok, format!("searching for {}", self.target))
             .with("active_node", active)
             .with("frames_evaluated", self.frames)

@@ -33,7 +33,9 @@ pub fn register(
     })?;
     factory.register_action("GetLocationFromQueue", locations::GetLocationFromQueue::new)?;
     let navigator = navigator.clone();
-    factory.register_action("GoToPose", move |ports| go_to_pose::GoToPose::new(ports, navigator.clone()))?;
+    factory.register_action("GoToPose", move |ports| {
+        go_to_pose::GoToPose::new(ports, navigator.clone())
+    })?;
     let (eyes, clock, found) = (eyes.clone(), clock.clone(), found.clone());
     factory.register_action("LookForObject", move |ports| {
         look_for_object::LookForObject::new(ports, eyes.clone(), clock.clone(), found.clone())

@@ -37,14 +37,20 @@ pub struct LocationsError {
 /// # Errors
 /// When the file cannot be read, is no YAML, or an entry is not `name: [x, y, theta]` with finite numbers.
 pub fn read(file: &Path) -> Result<Locations, LocationsError> {
-    let error = |line: usize, what: String| LocationsError { file: file.to_owned(), line, what };
-    let text = std::fs::read_to_string(file).map_err(|e| error(1, format!("cannot be read: {e}")))?;
+    let error = |line: usize, what: String| LocationsError {
+        file: file.to_owned(),
+        line,
+        what,
+    };
+    let text =
+        std::fs::read_to_string(file).map_err(|e| error(1, format!("cannot be read: {e}")))?;
     parse(&text).map_err(|(line, what)| error(line, what))
 }
 
 fn parse(text: &str) -> Result<Locations, (usize, String)> {
     const FORM: &str = "write each location as `name: [x, y, theta]`, in m, m and rad";
-    let documents = MarkedYaml::load_from_str(text).map_err(|e| (e.marker().line(), format!("is no YAML: {e}")))?;
+    let documents = MarkedYaml::load_from_str(text)
+        .map_err(|e| (e.marker().line(), format!("is no YAML: {e}")))?;
     let Some(root) = documents.first() else {
         return Err((1, format!("holds no location; {FORM}")));
     };
@@ -65,13 +71,25 @@ fn parse(text: &str) -> Result<Locations, (usize, String)> {
             .iter()
             .map(|part| {
                 number(part).ok_or_else(|| {
-                    let got = part.data.as_str().map_or_else(|| "this".to_owned(), |text| format!("\"{text}\""));
-                    (line_of(part), format!("location \"{name}\": {got} is not a finite number; {FORM}"))
+                    let got = part
+                        .data
+                        .as_str()
+                        .map_or_else(|| "this".to_owned(), |text| format!("\"{text}\""));
+                    (
+                        line_of(part),
+                        format!("location \"{name}\": {got} is not a finite number; {FORM}"),
+                    )
                 })
             })
             .collect::<Result<Vec<_>, _>>()?;
         let [x, y, theta] = numbers[..] else {
-            return Err((line, format!("location \"{name}\" has {} numbers instead of 3; {FORM}", numbers.len())));
+            return Err((
+                line,
+                format!(
+                    "location \"{name}\" has {} numbers instead of 3; {FORM}",
+                    numbers.len()
+                ),
+            ));
         };
         locations.push((Arc::from(name), Pose2D { x, y, theta }));
     }
@@ -100,8 +118,22 @@ mod tests {
         assert_eq!(
             locations,
             [
-                (Arc::from("far"), Pose2D { x: 4.0, y: 0.5, theta: 1.571 }),
-                (Arc::from("near"), Pose2D { x: -1.0, y: -2.0, theta: 0.0 }),
+                (
+                    Arc::from("far"),
+                    Pose2D {
+                        x: 4.0,
+                        y: 0.5,
+                        theta: 1.571
+                    }
+                ),
+                (
+                    Arc::from("near"),
+                    Pose2D {
+                        x: -1.0,
+                        y: -2.0,
+                        theta: 0.0
+                    }
+                ),
             ]
         );
     }
@@ -109,7 +141,11 @@ mod tests {
     #[test]
     fn a_fault_is_named_with_its_line_and_how_to_mend_it() {
         for (text, line, part) in [
-            ("a: [1, 2, 3]\nb: [1, north, 3]\n", 2, "\"north\" is not a finite number"),
+            (
+                "a: [1, 2, 3]\nb: [1, north, 3]\n",
+                2,
+                "\"north\" is not a finite number",
+            ),
             ("a: [1, 2]\n", 1, "has 2 numbers instead of 3"),
             ("a: 3\n", 1, "is no list"),
             ("- 1\n", 1, "is no list of locations"),

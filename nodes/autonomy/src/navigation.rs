@@ -38,6 +38,8 @@ struct Shared {
     progress: Option<Progress>,
     /// A cancel has been asked for and has not ended yet.
     canceling: bool,
+    /// The action server has been discovered.
+    met: bool,
 }
 
 enum Order {
@@ -58,16 +60,35 @@ impl Navigator {
     /// # Errors
     /// When rcl cannot make the client or the subscription.
     pub fn connect(ros: &mut RosNode) -> anyhow::Result<Self> {
-        let client = ros.node.create_action_client::<NavigateToPose::Action>("navigate_to_pose")?;
-        let statuses = ros.node.subscribe::<GoalStatusArray>("navigate_to_pose/_action/status", qos::latched())?;
+        let client = ros
+            .node
+            .create_action_client::<NavigateToPose::Action>("navigate_to_pose")?;
+        let available = r2r::Node::is_available(&client)?;
+        let statuses = ros
+            .node
+            .subscribe::<GoalStatusArray>("navigate_to_pose/_action/status", qos::latched())?;
         // At most one goal and one cancel for each tick of a leaf are ever in it.
         let (orders, inbox) = mpsc::unbounded();
         let shared = Arc::new(Mutex::new(Shared::default()));
         let clock = ros.clock();
         let timer = ros.node.create_wall_timer(Duration::from_millis(50))?;
-        let worker = Worker { client, shared: Arc::clone(&shared), clock };
-        ros.spawn(worker.serve(inbox, statuses, timer));
+        let worker = Worker {
+            client,
+            shared: Arc::clone(&shared),
+            clock,
+        };
+        let meeting = Arc::clone(&shared);
+        ros.spawn(async move {
+            // A goal sent before the server is discovered would be lost.
+            lock(&meeting).met = available.await.is_ok();
+            worker.serve(inbox, statuses, timer).await;
+        });
         Ok(Self { orders, shared })
+    }
+
+    /// Whether the action server has been discovered.
+    pub fn has_met_server(&self) -> bool {
+        lock(&self.shared).met
     }
 
     /// Asks for a goal, which replaces the one before; returns its number.
@@ -137,9 +158,12 @@ impl Worker {
                 },
             };
             match order {
-                Order::Go { number, pose } => next = {
-                    self.drive(number, pose, &mut inbox, &mut statuses, &mut timer).await
-                },
+                Order::Go { number, pose } => {
+                    next = {
+                        self.drive(number, pose, &mut inbox, &mut statuses, &mut timer)
+                            .await
+                    }
+                }
                 Order::Cancel => lock(&self.shared).canceling = false,
             }
         }
@@ -162,7 +186,10 @@ impl Worker {
         timer: &mut r2r::Timer,
     ) -> Option<Order> {
         let fail = |reason: String| self.end(number, Progress::Failed(reason));
-        let goal = NavigateToPose::Goal { pose: self.stamped(pose), behavior_tree: String::new() };
+        let goal = NavigateToPose::Goal {
+            pose: self.stamped(pose),
+            behavior_tree: String::new(),
+        };
         let sent = match self.client.send_goal_request(goal) {
             Ok(sent) => sent,
             Err(error) => {
@@ -184,7 +211,7 @@ impl Worker {
                 return None;
             }
         };
-        drop(feedback);
+        let mut feedback = feedback.fuse();
         let mut result = result.fuse();
         let mut known = false;
         loop {
@@ -203,6 +230,8 @@ impl Worker {
                     // The server preempts the running goal by itself.
                     other => return other,
                 },
+                // The tree asks for none of it, but a stream that nobody reads fills the log.
+                _ = feedback.next() => {}
                 array = statuses.next() => {
                     let listed = array.is_some_and(|array| lists(&array, goal.uuid.as_bytes()));
                     if known && !listed {
@@ -218,7 +247,11 @@ impl Worker {
     async fn cancel(
         &self,
         goal: &r2r::ActionClientGoal<NavigateToPose::Action>,
-        result: &mut (impl futures::future::FusedFuture<Output = r2r::Result<(r2r::GoalStatus, NavigateToPose::Result)>> + Unpin),
+        result: &mut (
+                 impl futures::future::FusedFuture<
+            Output = r2r::Result<(r2r::GoalStatus, NavigateToPose::Result)>,
+        > + Unpin
+             ),
         timer: &mut r2r::Timer,
     ) {
         let Ok(answer) = goal.cancel() else {
@@ -244,9 +277,15 @@ impl Worker {
     }
 
     fn stamped(&self, pose: Pose2D) -> PoseStamped {
-        let map_from_goal = Isometry3::new(Vector3::new(pose.x, pose.y, 0.0), Vector3::z() * wrap(pose.theta));
+        let map_from_goal = Isometry3::new(
+            Vector3::new(pose.x, pose.y, 0.0),
+            Vector3::z() * wrap(pose.theta),
+        );
         PoseStamped {
-            header: Header { stamp: self.clock.now(), frame_id: "map".into() },
+            header: Header {
+                stamp: self.clock.now(),
+                frame_id: "map".into(),
+            },
             pose: tf::pose_of(&map_from_goal),
         }
     }
@@ -294,7 +333,10 @@ mod tests {
 
     #[test]
     fn a_refusal_is_told_with_the_gatekeepers_reason() {
-        let result = NavigateToPose::Result { error_code: 9206, error_msg: "inside a wall".into() };
+        let result = NavigateToPose::Result {
+            error_code: 9206,
+            error_msg: "inside a wall".into(),
+        };
         let Progress::Failed(reason) = outcome(Ok((r2r::GoalStatus::Aborted, result))) else {
             panic!("an aborted goal has failed");
         };

@@ -10,8 +10,8 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::anyhow;
-use futures::channel::mpsc;
 use futures::StreamExt;
+use futures::channel::mpsc;
 use nalgebra::Point3;
 use r2r::sensor_msgs::msg::{CameraInfo, Image};
 use ros_node::tf::{TfError, TransformBuffer};
@@ -69,7 +69,10 @@ impl Eyes {
         target: &str,
         each: impl Fn(&Look) + 'static,
     ) -> anyhow::Result<Self> {
-        let eyes = Self { looks: Arc::default(), target: target.into() };
+        let eyes = Self {
+            looks: Arc::default(),
+            target: target.into(),
+        };
         let retina = Rc::new(RefCell::new(Retina {
             depths: VecDeque::new(),
             camera: None,
@@ -96,7 +99,9 @@ impl Eyes {
                 into.borrow_mut().develop(&*out);
             }
         });
-        let mut depths = ros.node.subscribe::<Image>("camera/depth/image_rect_raw", qos::sensor_data())?;
+        let mut depths = ros
+            .node
+            .subscribe::<Image>("camera/depth/image_rect_raw", qos::sensor_data())?;
         let into = Rc::clone(&retina);
         ros.spawn(async move {
             while let Some(picture) = depths.next().await {
@@ -104,7 +109,9 @@ impl Eyes {
                 into.borrow_mut().develop(&*publish);
             }
         });
-        let mut infos = ros.node.subscribe::<CameraInfo>("camera/color/camera_info", qos::sensor_data())?;
+        let mut infos = ros
+            .node
+            .subscribe::<CameraInfo>("camera/color/camera_info", qos::sensor_data())?;
         ros.spawn(async move {
             while let Some(info) = infos.next().await {
                 retina.borrow_mut().camera = Intrinsics::of(&info);
@@ -121,7 +128,11 @@ impl Eyes {
     /// The frames taken after `stamp` (ns) whose number is above `number`, oldest first.
     pub fn since(&self, stamp: i64, number: u64) -> Vec<Look> {
         let looks = lock(&self.looks);
-        looks.iter().filter(|look| look.stamp > stamp && look.number > number).cloned().collect()
+        looks
+            .iter()
+            .filter(|look| look.stamp > stamp && look.number > number)
+            .cloned()
+            .collect()
     }
 }
 
@@ -134,7 +145,9 @@ fn subscribe(endpoint: &str) -> anyhow::Result<mpsc::Receiver<Detections>> {
     let config = zenoh_client::config(endpoint)?;
     // The newest count, but at 15 Hz a full channel means that this node hangs.
     let (mut sender, receiver) = mpsc::channel(WAITING_KEPT);
-    let on_sample = move |sample: zenoh::sample::Sample| match Detections::from_json(&sample.payload().to_bytes()) {
+    let on_sample = move |sample: zenoh::sample::Sample| match Detections::from_json(
+        &sample.payload().to_bytes(),
+    ) {
         Ok(detections) => {
             if sender.try_send(detections).is_err() {
                 tracing::error!("this node is too slow, detections of a frame are lost");
@@ -142,22 +155,29 @@ fn subscribe(endpoint: &str) -> anyhow::Result<mpsc::Receiver<Detections>> {
         }
         Err(error) => tracing::warn!(key = keys::DETECTIONS, %error, "message dropped"),
     };
-    std::thread::Builder::new().name("zenoh".into()).spawn(move || {
-        let listening = zenoh::open(config).wait().and_then(|session| {
-            let on_sample = std::sync::Mutex::new(on_sample);
-            let callback = move |sample| on_sample.lock().unwrap_or_else(PoisonError::into_inner)(sample);
-            session.declare_subscriber(keys::DETECTIONS).callback(callback).background().wait()?;
-            Ok(session)
-        });
-        match listening {
-            // Kept open for as long as the process lives.
-            Ok(_session) => loop {
-                std::thread::park();
-            },
-            Err(error) => tracing::error!(%error, "no detections: cannot listen on Zenoh"),
-        }
-    })
-    .map_err(|error| anyhow!("cannot start a thread: {error}"))?;
+    std::thread::Builder::new()
+        .name("zenoh".into())
+        .spawn(move || {
+            let listening = zenoh::open(config).wait().and_then(|session| {
+                let on_sample = std::sync::Mutex::new(on_sample);
+                let callback =
+                    move |sample| on_sample.lock().unwrap_or_else(PoisonError::into_inner)(sample);
+                session
+                    .declare_subscriber(keys::DETECTIONS)
+                    .callback(callback)
+                    .background()
+                    .wait()?;
+                Ok(session)
+            });
+            match listening {
+                // Kept open for as long as the process lives.
+                Ok(_session) => loop {
+                    std::thread::park();
+                },
+                Err(error) => tracing::error!(%error, "no detections: cannot listen on Zenoh"),
+            }
+        })
+        .map_err(|error| anyhow!("cannot start a thread: {error}"))?;
     Ok(receiver)
 }
 
@@ -175,7 +195,8 @@ struct Retina {
 
 impl Retina {
     fn take_depth(&mut self, picture: Image) {
-        self.depths.push_back((time::nanos(&picture.header.stamp), picture));
+        self.depths
+            .push_back((time::nanos(&picture.header.stamp), picture));
         if self.depths.len() > DEPTH_KEPT {
             self.depths.pop_front();
         }
@@ -187,13 +208,16 @@ impl Retina {
             return;
         };
         let stamp = i64::from(stamp.sec) * 1_000_000_000 + i64::from(stamp.nanosec);
-        let frame = message.frame_id.unwrap_or_else(|| "camera_color_optical_frame".into());
+        let frame = message
+            .frame_id
+            .unwrap_or_else(|| "camera_color_optical_frame".into());
         let best = message
             .detections
             .into_iter()
             .filter(|detection| *detection.class == *self.target)
             .max_by(|a, b| a.confidence.total_cmp(&b.confidence));
-        self.waiting.push_back((stamp, best.unwrap_or_default(), frame));
+        self.waiting
+            .push_back((stamp, best.unwrap_or_default(), frame));
         if self.waiting.len() > WAITING_KEPT {
             tracing::warn!("no depth picture or transform for a frame, it is not looked at");
             self.waiting.pop_front();
@@ -216,12 +240,21 @@ impl Retina {
                 }
             };
             self.count += 1;
-            publish(Look { number: self.count, stamp: *stamp, sighting });
+            publish(Look {
+                number: self.count,
+                stamp: *stamp,
+                sighting,
+            });
             self.waiting.pop_front();
         }
     }
 
-    fn place(&self, stamp: i64, detection: &Detection, frame: &str) -> Result<Option<Point3<f64>>, NotYet> {
+    fn place(
+        &self,
+        stamp: i64,
+        detection: &Detection,
+        frame: &str,
+    ) -> Result<Option<Point3<f64>>, NotYet> {
         let nearest = self.depths.iter().min_by_key(|(at, _)| (at - stamp).abs());
         let (Some(camera), Some((at, picture))) = (self.camera, nearest) else {
             return Err(NotYet);

@@ -5,6 +5,7 @@
 //! [`topics`].
 
 mod config;
+mod loopback;
 mod topics;
 
 use std::process::ExitCode;
@@ -49,9 +50,12 @@ struct Flags {
     log_format: String,
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let flags = Flags::parse();
+    if let Some(error) = loopback::stay_on_it() {
+        eprintln!("bridge: cannot start anew with Cyclone DDS on loopback: {error}");
+        return ExitCode::from(2);
+    }
     let filter =
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,zenoh=warn"));
     let log = tracing_subscriber::fmt()
@@ -61,8 +65,13 @@ async fn main() -> ExitCode {
         "json" => log.json().init(),
         _ => log.init(),
     }
-    match run(&flags).await {
-        Ok(()) => ExitCode::SUCCESS,
+    match tokio::runtime::Runtime::new()
+        .map_err(Into::into)
+        .and_then(|tokio| tokio.block_on(run(&flags)))
+    {
+        // Dropping the plugin closes its session in a router that is already gone, which panics in Zenoh 1.10.2. The
+        // sockets close with the process all the same.
+        Ok(()) => std::process::exit(0),
         Err(error) => {
             eprintln!("bridge: {error:#}");
             ExitCode::from(2)
@@ -102,8 +111,5 @@ async fn run(flags: &Flags) -> anyhow::Result<()> {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
-    runtime
-        .close()
-        .await
-        .map_err(|error| anyhow!("the Zenoh router did not close cleanly: {error}"))
+    Ok(())
 }

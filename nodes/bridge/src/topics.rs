@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use anyhow::{bail, ensure};
+use anyhow::ensure;
 
 /// Last names of topics that move a robot; Zenoh never writes to them, in any namespace. `/ungated/**` and the
 /// endpoints of actions are refused by their path.
@@ -66,16 +66,17 @@ impl FromStr for Topic {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let parts = text.strip_prefix('/').map(|rest| rest.split('/'));
         let valid = |part: &str| {
             let first = part.chars().next();
             first.is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
                 && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
         };
-        match parts {
-            Some(mut parts) if parts.all(valid) => Ok(Self(text.to_owned())),
-            _ => bail!("\"{text}\" is not an absolute topic name such as /camera/color/image_raw"),
-        }
+        ensure!(
+            text.strip_prefix('/')
+                .is_some_and(|rest| rest.split('/').all(valid)),
+            "\"{text}\" is not an absolute topic name such as /camera/color/image_raw"
+        );
+        Ok(Self(text.to_owned()))
     }
 }
 

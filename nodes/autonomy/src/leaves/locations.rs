@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use behavior_tree::{In, InOut, Io, Leaf, Out, Outcome, Ports, SharedQueue, Status, UserValue, Value};
+use behavior_tree::{
+    In, InOut, Io, Leaf, Out, Outcome, Ports, SharedQueue, Status, UserValue, Value,
+};
 
 use crate::locations::{Locations, Pose2D};
 
@@ -35,10 +37,19 @@ impl SetLocations {
 
 impl Leaf for SetLocations {
     fn on_start(&mut self, io: &mut Io<'_>) -> Outcome {
-        let names = self.locations.iter().map(|(name, _)| Value::Text(Arc::clone(name)));
-        io.write(self.num_locs, i32::try_from(self.locations.len()).unwrap_or(i32::MAX))?;
+        let names = self
+            .locations
+            .iter()
+            .map(|(name, _)| Value::Text(Arc::clone(name)));
+        io.write(
+            self.num_locs,
+            i32::try_from(self.locations.len()).unwrap_or(i32::MAX),
+        )?;
         io.write(self.loc_names, SharedQueue::new(names))?;
-        io.write(self.loc_poses, Arc::new(Poses(self.locations.iter().cloned().collect())))?;
+        io.write(
+            self.loc_poses,
+            Arc::new(Poses(self.locations.iter().cloned().collect())),
+        )?;
         Ok(Status::Success)
     }
 
@@ -70,7 +81,9 @@ impl Leaf for GetLocationFromQueue {
                 io.write(self.target_location, name.to_string())?;
                 Ok(Status::Success)
             }
-            Some(other) => Ok(io.fail(format!("the queue holds {other:?}, which is no name of a location"))),
+            Some(other) => Ok(io.fail(format!(
+                "the queue holds {other:?}, which is no name of a location"
+            ))),
             None => Ok(io.fail("no location is left")),
         }
     }

@@ -39,7 +39,11 @@ impl LookForObject {
             found,
             frames: ports.input_or("frames", "6", "How many frames are looked at"),
             hits: ports.input_or("hits", "3", "How many of them must show the object"),
-            min_confidence: ports.input_or("min_confidence", "0.5", "A detection below this does not count, 0 to 1"),
+            min_confidence: ports.input_or(
+                "min_confidence",
+                "0.5",
+                "A detection below this does not count, 0 to 1",
+            ),
             timeout: ports.input_or("timeout", "10.0", "How long to wait for frames, s"),
             since: 0,
             deadline: Duration::ZERO,
@@ -57,8 +61,12 @@ impl LookForObject {
             .iter()
             .filter(|sighting| (sighting.place - newest.place).norm() < SAME_OBJECT_M)
             .collect();
-        let middle = near.iter().map(|sighting| sighting.place.coords).sum::<nalgebra::Vector3<f64>>();
-        (near.len() >= usize::try_from(hits).unwrap_or(0)).then(|| Point3::from(middle / near.len() as f64))
+        let middle = near
+            .iter()
+            .map(|sighting| sighting.place.coords)
+            .sum::<nalgebra::Vector3<f64>>();
+        (near.len() >= usize::try_from(hits).unwrap_or(0))
+            .then(|| Point3::from(middle / near.len() as f64))
     }
 }
 
@@ -82,15 +90,29 @@ impl Leaf for LookForObject {
         for look in self.eyes.since(self.since, self.last) {
             self.last = look.number;
             self.looked += 1;
-            let sure = look.sighting.as_ref().filter(|sighting| f64::from(sighting.confidence) >= min_confidence);
+            let sure = look
+                .sighting
+                .as_ref()
+                .filter(|sighting| f64::from(sighting.confidence) >= min_confidence);
             let Some(sighting) = sure else {
                 continue;
             };
             self.sightings.push(sighting.clone());
             if let Some(place) = self.agreed(hits) {
-                tracing::info!(object = self.eyes.target(), x = place.x, y = place.y, "found");
-                let sighting = Sighting { place, ..sighting.clone() };
-                let decided = Look { sighting: Some(sighting), ..look };
+                tracing::info!(
+                    object = self.eyes.target(),
+                    x = place.x,
+                    y = place.y,
+                    "found"
+                );
+                let sighting = Sighting {
+                    place,
+                    ..sighting.clone()
+                };
+                let decided = Look {
+                    sighting: Some(sighting),
+                    ..look
+                };
                 *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(decided);
                 return Ok(Status::Success);
             }

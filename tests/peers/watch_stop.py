@@ -1,0 +1,64 @@
+"""Watches how the robot stops: the commands on /cmd_vel and the base's true speed.
+
+Prints `DRIVING` once the robot is driven, and at the end, when nobody publishes commands any more,
+`STOPPED {"last": [v, w], "speed": …, "commands": …, "still_within_s": …}`.
+"""
+
+import json
+import sys
+import time
+
+import rclpy
+from geometry_msgs.msg import TwistStamped
+from nav_msgs.msg import Odometry
+
+STILL = 0.01
+
+
+def main():
+    rclpy.init()
+    node = rclpy.create_node("watch_stop")
+    last = [0.0, 0.0]
+    moved_at = time.monotonic()
+    speed = 0.0
+    commands = 0
+    driving = False
+
+    def on_command(message):
+        nonlocal commands, driving
+        commands += 1
+        last[:] = [message.twist.linear.x, message.twist.angular.z]
+        if not driving and abs(last[0]) > 0.05:
+            driving = True
+            print("DRIVING", flush=True)
+
+    def on_truth(message):
+        nonlocal moved_at, speed
+        speed = max(abs(message.twist.twist.linear.x), abs(message.twist.twist.angular.z))
+        if speed > STILL:
+            moved_at = time.monotonic()
+
+    node.create_subscription(TwistStamped, "/cmd_vel", on_command, 100)
+    node.create_subscription(Odometry, "/sim/ground_truth", on_truth, 100)
+    seen_publisher = False
+    while True:
+        rclpy.spin_once(node, timeout_sec=0.05)
+        publishers = node.count_publishers("/cmd_vel")
+        seen_publisher |= publishers > 0
+        if seen_publisher and publishers == 0:
+            break
+    gone = time.monotonic()
+    while time.monotonic() < gone + 0.3:
+        rclpy.spin_once(node, timeout_sec=0.05)
+    result = {
+        "last": last,
+        "speed": speed,
+        "commands": commands,
+        # Negative: it stood before the last publisher was gone.
+        "still_within_s": moved_at - gone,
+    }
+    print("STOPPED", json.dumps(result), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
