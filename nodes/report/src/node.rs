@@ -210,7 +210,7 @@ fn subscribe(
         ros,
         run,
         "/gatekeeper/verdict",
-        reliable(),
+        state(),
         |run, m: Verdict, _| {
             run.verdict(from_ros::goal_id(&m.goal_id), from_ros::verdict(m));
         },

@@ -169,7 +169,7 @@ fn subscribe(ros: &mut RosNode, flags: &Flags, show: &Rc<RefCell<Show>>) -> anyh
         ros,
         show,
         "/gatekeeper/verdict",
-        reliable(),
+        state(),
         |show, m: Verdict, _| {
             let stamp = nanos(&m.header.stamp);
             show.event(stamp, What::Verdict(measured::verdict(m)));

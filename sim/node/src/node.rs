@@ -26,7 +26,7 @@ const LOCALIZATION: &str = "localization";
 const BASE: &str = "the velocity gate";
 const DETECTOR: &str = "the detector";
 /// So often a picture is waited for before the detector was ever heard: it may still be loading its model.
-const DETECTOR_PATIENCE: u32 = 20;
+const DETECTOR_PATIENCE: u32 = 4;
 
 /// Runs until SIGINT or SIGTERM.
 ///

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// Nobody is waited for longer than this for one instant, wall time.
-pub const PATIENCE: Duration = Duration::from_secs(1);
+pub const PATIENCE: Duration = Duration::from_secs(5);
 /// Who was missed so many times in a row is not waited for until heard again.
 const MISSES: u32 = 3;
 
