@@ -6,6 +6,7 @@
 //! [`mod@serve`] puts Zenoh around it.
 
 mod annotate;
+pub mod bench;
 pub mod boxes;
 pub mod cli;
 pub mod encoding;

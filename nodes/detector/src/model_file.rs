@@ -16,6 +16,14 @@ pub struct NotFound {
     searched: String,
 }
 
+/// The model that was named, else the project's own.
+///
+/// # Errors
+/// As [`own_model`].
+pub fn or_own(named: Option<&Path>) -> Result<PathBuf, NotFound> {
+    named.map_or_else(own_model, |path| Ok(path.to_owned()))
+}
+
 /// The project's own model: below `TURTLEBOT_MAZE_SHARE`, in the `share` folder that the program is installed beside,
 /// or in the source tree that it was built from.
 ///

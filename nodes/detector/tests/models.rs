@@ -1,4 +1,9 @@
 //! Exports of every kind, stood for by small graphs: each is read from its file alone.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking, in its helpers too"
+)]
 
 mod common;
 

@@ -1,5 +1,10 @@
 //! From the payload to the boxes own code allocates nothing once it is warm. What ONNX Runtime and its binding allocate
 //! is theirs, and counted apart. One test, for the counter sees the whole process.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking, in its helpers too"
+)]
 
 mod common;
 

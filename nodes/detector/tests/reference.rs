@@ -1,4 +1,9 @@
 //! The detector against its Python reference (`reference.py`: OpenCV, NumPy, ONNX Runtime), run in the same test.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking, in its helpers too"
+)]
 
 mod common;
 

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod bench;
 mod image;
 
 pub use image::Seen;
@@ -41,6 +42,8 @@ enum Command {
     Image(image::Image),
     /// Print what a model file is.
     Info(Info),
+    /// Measure how long the parts of a frame's way take.
+    Bench(bench::Bench),
 }
 
 /// What counts as a detection.
@@ -76,7 +79,7 @@ struct ModelArgs {
 
 impl ModelArgs {
     fn path(&self) -> Result<PathBuf> {
-        Ok(self.model.clone().map_or_else(model_file::own_model, Ok)?)
+        Ok(model_file::or_own(self.model.as_deref())?)
     }
 
     fn options(&self) -> ModelOptions {
@@ -126,11 +129,13 @@ pub fn main() -> ExitCode {
         Command::Serve(_) => false,
         Command::Image(args) => args.json,
         Command::Info(args) => args.json,
+        Command::Bench(args) => args.json,
     };
     let result = match cli.command {
         Command::Serve(args) => serve(args),
         Command::Image(args) => image::run(&args),
         Command::Info(args) => info(&args),
+        Command::Bench(args) => bench::run(&args),
     };
     result.unwrap_or_else(|error| {
         if json {

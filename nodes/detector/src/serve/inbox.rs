@@ -169,13 +169,15 @@ impl State {
 mod tests {
     use std::time::Duration;
 
+    use zenoh::key_expr::KeyExpr;
     use zenoh::sample::SampleBuilder;
 
     use super::*;
 
     fn frame(number: u8) -> Frame {
+        let key = KeyExpr::try_from("camera").unwrap();
         Frame {
-            sample: SampleBuilder::put("camera", vec![number]).into(),
+            sample: SampleBuilder::put(key, vec![number]).into(),
             arrived: Instant::now(),
         }
     }

@@ -6,6 +6,7 @@
 mod figures;
 mod inbox;
 mod network;
+mod poses;
 mod worker;
 
 use std::path::PathBuf;
@@ -16,12 +17,15 @@ use anyhow::{Context, Result, anyhow};
 use crossbeam_channel::{Receiver, bounded, select};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use wire::keys;
+use wire::messages::Odometry;
+use zenoh::pubsub::Subscriber;
 use zenoh::{Session, Wait};
 
 use crate::boxes::Thresholds;
 use crate::model::{Model, ModelOptions};
 use crate::pipeline::Pipeline;
 use inbox::{Frame, Inbox};
+use poses::Poses;
 use worker::Worker;
 
 /// What `detector serve` is told.
@@ -74,35 +78,24 @@ pub fn serve(options: ServeOptions) -> Result<Ended> {
         Opened::Session(session) => session,
         Opened::Ended(ended) => return Ok(ended),
     };
-    let inbox = Arc::new(Inbox::default());
+    let (inbox, poses) = (Arc::new(Inbox::default()), Arc::new(Poses::default()));
     let mut subscribers = Vec::new();
     for (key, camera) in cameras {
-        let inbox = Arc::clone(&inbox);
-        let subscriber = session
-            .declare_subscriber(key.to_owned())
-            .callback(move |sample| {
-                if let Some(prefix) =
-                    keys::robot_of(sample.key_expr().as_str(), &camera).map(str::len)
-                {
-                    let frame = Frame {
-                        sample,
-                        arrived: Instant::now(),
-                    };
-                    let key_expr = frame.sample.key_expr().clone();
-                    inbox.put(&key_expr.as_str()[..prefix], frame);
-                }
-            });
-        subscribers.push(
-            subscriber
-                .wait()
-                .map_err(|error| anyhow!("cannot subscribe to {key:?}: {error}"))?,
+        let odom = format!(
+            "{}{}",
+            key.strip_suffix(&camera).unwrap_or_default(),
+            keys::ODOM
         );
+        subscribers.push(subscribe_frames(&session, key, camera, Arc::clone(&inbox))?);
+        subscribers.push(subscribe_odometry(&session, odom, Arc::clone(&poses))?);
     }
+    let run_id = options.run_id.unwrap_or_else(run_id);
     let worker = Worker::new(
         Pipeline::new(model, options.limits),
         session.clone(),
         Arc::clone(&inbox),
-        options.run_id.unwrap_or_else(run_id),
+        poses,
+        run_id,
     )?;
     let worker = std::thread::Builder::new()
         .name("inference".to_owned())
@@ -122,6 +115,48 @@ pub fn serve(options: ServeOptions) -> Result<Ended> {
         .wait()
         .map_err(|error| anyhow!("closing the Zenoh session: {error}"))?;
     Ok(ended)
+}
+
+fn subscribe_frames(
+    session: &Session,
+    key: &str,
+    camera: String,
+    inbox: Arc<Inbox>,
+) -> Result<Subscriber<()>> {
+    let subscriber = session
+        .declare_subscriber(key.to_owned())
+        .callback(move |sample| {
+            let key = sample.key_expr().clone();
+            if let Some(prefix) = keys::robot_of(key.as_str(), &camera) {
+                inbox.put(
+                    prefix,
+                    Frame {
+                        sample,
+                        arrived: Instant::now(),
+                    },
+                );
+            }
+        });
+    subscriber
+        .wait()
+        .map_err(|error| anyhow!("cannot subscribe to {key:?}: {error}"))
+}
+
+fn subscribe_odometry(session: &Session, key: String, poses: Arc<Poses>) -> Result<Subscriber<()>> {
+    let subscriber = session
+        .declare_subscriber(key.clone())
+        .callback(move |sample| {
+            let payload = sample.payload().to_bytes();
+            if let Some(prefix) = keys::robot_of(sample.key_expr().as_str(), keys::ODOM) {
+                match Odometry::read(&payload) {
+                    Ok(odometry) => poses.add(prefix, &odometry),
+                    Err(error) => tracing::debug!(%error, "odometry not understood"),
+                }
+            }
+        });
+    subscriber
+        .wait()
+        .map_err(|error| anyhow!("cannot subscribe to {key:?}: {error}"))
 }
 
 /// SIGINT and SIGTERM, as they come.

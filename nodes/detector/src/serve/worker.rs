@@ -5,13 +5,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
 use wire::messages::{CompressedImageHeader, ImageHeader};
-use wire::{Detection, Detections, ModelId, Stamp, keys};
+use wire::{Detection, Detections, ModelId, PoseFrame, Stamp, keys};
 use zenoh::pubsub::Publisher;
 use zenoh::qos::CongestionControl;
 use zenoh::{Session, Wait};
 
 use super::figures::{Dropped, Figures};
 use super::inbox::{Inbox, Turn};
+use super::poses::Poses;
+use crate::boxes::Found;
 use crate::encoding::PixelOrder;
 use crate::photo;
 use crate::pieces::Pieces;
@@ -29,6 +31,7 @@ pub struct Worker {
     pipeline: Pipeline,
     session: Session,
     inbox: Arc<Inbox>,
+    poses: Arc<Poses>,
     run_id: String,
     model: ModelId,
     provider: String,
@@ -49,6 +52,7 @@ impl Worker {
         pipeline: Pipeline,
         session: Session,
         inbox: Arc<Inbox>,
+        poses: Arc<Poses>,
         run_id: String,
     ) -> Result<Self> {
         let info = pipeline.info();
@@ -65,6 +69,7 @@ impl Worker {
             pipeline,
             session,
             inbox,
+            poses,
             run_id,
             model,
             provider,
@@ -104,7 +109,7 @@ impl Worker {
         let malformed = |error: wire::cdr::CdrError| (Dropped::Malformed, error.to_string());
         let mut detections = Vec::new();
         let class_names = &self.class_names;
-        let each = |found: crate::boxes::Found| {
+        let each = |found: Found| {
             let class = class_names.get(found.class).cloned().unwrap_or_default();
             let Found {
                 bbox, confidence, ..
@@ -158,16 +163,20 @@ impl Worker {
         for (index, detection) in detections.iter_mut().enumerate() {
             detection.det_id = format!("{}_kf{keyframe_id}_d{index}", self.run_id);
         }
+        let pose = self.poses.at(&self.inbox.prefix(turn.robot), stamp);
         let message = Detections {
             run_id: self.run_id.clone(),
             keyframe_id,
             timestamp: stamp.as_secs_f64(),
+            map_x: pose.map(|pose| pose.x),
+            map_y: pose.map(|pose| pose.y),
+            map_yaw: pose.map(|pose| pose.yaw),
+            pose_frame: pose.map(|_| PoseFrame::Odom),
             detections,
             stamp: Some(stamp),
             frame_id: Some(frame_id.to_owned()),
             model: Some(self.model.clone()),
             latency_ms: Some(latency.as_secs_f64() * 1e3),
-            ..Detections::default()
         };
         let result = self
             .publisher(turn.robot)
@@ -219,8 +228,6 @@ impl Worker {
         }
     }
 }
-
-use crate::boxes::Found;
 
 /// By the key's last part, as ROS's image transports name it.
 fn is_compressed(turn: &Turn) -> bool {

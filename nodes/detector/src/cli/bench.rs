@@ -1,0 +1,73 @@
+//! `detector bench`: how long the parts of a frame's way take.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::bench::{BenchOptions, Row, bench};
+use crate::model_file;
+
+/// Measure the parts of a frame's way with one thread, on request interleaved with the Python reference.
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// Print one JSON document: an array of rows.
+    #[arg(long)]
+    pub json: bool,
+    /// Sizes of the frames.
+    #[arg(long, value_name = "WxH", value_parser = size, default_values = ["640x480", "1280x720"])]
+    size: Vec<[u32; 2]>,
+    /// Runs of each size.
+    #[arg(long, default_value_t = 200)]
+    runs: usize,
+    /// Python with numpy, opencv and onnxruntime, to run the reference with.
+    #[arg(long, env = "TURTLEBOT_MAZE_PYTHON")]
+    python: Option<PathBuf>,
+    /// YOLO detection model, ONNX; the project's own when absent.
+    #[arg(long)]
+    model: Option<PathBuf>,
+}
+
+/// Does what `args` say.
+///
+/// # Errors
+/// As [`bench`].
+pub fn run(args: &Bench) -> Result<ExitCode> {
+    let rows = bench(&BenchOptions {
+        model: model_file::or_own(args.model.as_deref())?,
+        sizes: args.size.clone(),
+        runs: args.runs,
+        python: args.python.clone(),
+    })?;
+    if args.json {
+        println!("{}", serde_json::to_string(&rows)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    for Row {
+        name,
+        value,
+        unit,
+        peer_value,
+        ratio,
+        interval: [low, high],
+        ..
+    } in &rows
+    {
+        print!("{name:40} {value:8.3} {unit} ({low:.3} to {high:.3})");
+        if let (Some(peer), Some(ratio)) = (peer_value, ratio) {
+            print!("   reference {peer:8.3} {unit}   ratio {ratio:.2}");
+        }
+        println!();
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn size(text: &str) -> Result<[u32; 2], String> {
+    let sides = text
+        .split_once('x')
+        .and_then(|(width, height)| Some([width.parse().ok()?, height.parse().ok()?]));
+    sides
+        .filter(|sides| sides.iter().all(|side| (1..=16_384).contains(side)))
+        .ok_or("expected WIDTHxHEIGHT".to_owned())
+}
