@@ -26,7 +26,10 @@ static NEXT_DOMAIN: AtomicU8 = AtomicU8::new(20);
 /// When the test's own place is unknown.
 pub fn programs() -> anyhow::Result<PathBuf> {
     let me = std::env::current_exe()?;
-    let folder = me.parent().and_then(Path::parent).context("the test has no folder above it")?;
+    let folder = me
+        .parent()
+        .and_then(Path::parent)
+        .context("the test has no folder above it")?;
     Ok(folder.to_path_buf())
 }
 
@@ -37,7 +40,9 @@ pub fn programs() -> anyhow::Result<PathBuf> {
 pub fn shared() -> anyhow::Result<Option<PathBuf>> {
     match std::env::var_os("TURTLEBOT_MAZE_SHARED") {
         Some(folder) if Path::new(&folder).is_dir() => Ok(Some(PathBuf::from(folder))),
-        _ if std::env::var_os("CI").is_some() => bail!("TURTLEBOT_MAZE_SHARED names no folder: needed in CI"),
+        _ if std::env::var_os("CI").is_some() => {
+            bail!("TURTLEBOT_MAZE_SHARED names no folder: needed in CI")
+        }
         _ => {
             eprintln!("skipped: TURTLEBOT_MAZE_SHARED names no folder with test data");
             Ok(None)
@@ -70,14 +75,29 @@ impl Run {
         let child = Command::new(&program)
             .args(["run", "--sim", "embedded", "--out"])
             .arg(out.path())
-            .args(["--ros-domain-id", &domain.to_string(), "--zenoh-port", &port.to_string()])
+            .args([
+                "--ros-domain-id",
+                &domain.to_string(),
+                "--zenoh-port",
+                &port.to_string(),
+            ])
             .args(options)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
-            .with_context(|| format!("cannot start {}: `cargo xtask test` builds it first", program.display()))?;
-        Ok(Self { child, out, domain, zenoh: format!("tcp/127.0.0.1:{port}") })
+            .with_context(|| {
+                format!(
+                    "cannot start {}: `cargo xtask test` builds it first",
+                    program.display()
+                )
+            })?;
+        Ok(Self {
+            child,
+            out,
+            domain,
+            zenoh: format!("tcp/127.0.0.1:{port}"),
+        })
     }
 
     /// Waits for its end.
@@ -98,7 +118,11 @@ impl Run {
             if let Some(status) = self.child.try_wait()? {
                 return Ok(status);
             }
-            ensure!(Instant::now() < end, "the run has not ended within {span:?}\n{}", self.terminal());
+            ensure!(
+                Instant::now() < end,
+                "the run has not ended within {span:?}\n{}",
+                self.terminal()
+            );
             pause();
         }
     }
@@ -114,9 +138,16 @@ impl Run {
                 return Ok(());
             }
             if let Some(status) = self.child.try_wait()? {
-                bail!("the run ended ({status}) before {node} said \"{text}\"\n{}", self.terminal());
+                bail!(
+                    "the run ended ({status}) before {node} said \"{text}\"\n{}",
+                    self.terminal()
+                );
             }
-            ensure!(Instant::now() < end, "{node} has not said \"{text}\"\n{}", self.terminal());
+            ensure!(
+                Instant::now() < end,
+                "{node} has not said \"{text}\"\n{}",
+                self.terminal()
+            );
             pause();
         }
     }
@@ -138,8 +169,9 @@ impl Run {
     /// When there is none.
     pub fn report(&self) -> anyhow::Result<Value> {
         let file = self.out.path().join("report.json");
-        let text = std::fs::read_to_string(&file)
-            .with_context(|| format!("no report.json; the terminal showed:\n{}", self.terminal()))?;
+        let text = std::fs::read_to_string(&file).with_context(|| {
+            format!("no report.json; the terminal showed:\n{}", self.terminal())
+        })?;
         Ok(serde_json::from_str(&text)?)
     }
 
@@ -156,7 +188,10 @@ impl Run {
     /// # Errors
     /// When there is none.
     pub fn signal_node(&self, program: &str, signal: Signal) -> anyhow::Result<()> {
-        let found = self.processes().into_iter().find(|(_, name)| name == program);
+        let found = self
+            .processes()
+            .into_iter()
+            .find(|(_, name)| name == program);
         let (id, _) = found.with_context(|| format!("no process {program} in this run"))?;
         kill_process(pid(id)?, signal).with_context(|| format!("{program} is gone"))
     }
@@ -170,10 +205,21 @@ impl Run {
             .filter(|id| *id != self.child.id())
             .filter_map(|id| {
                 let environment = std::fs::read(format!("/proc/{id}/environ")).ok()?;
-                let belongs = environment.split(|byte| *byte == 0).any(|variable| variable == mark);
+                let belongs = environment
+                    .split(|byte| *byte == 0)
+                    .any(|variable| variable == mark);
                 let program = std::fs::read_link(format!("/proc/{id}/exe")).ok()?;
                 let ours = program.parent() == programs().ok().as_deref();
-                (belongs && ours).then(|| (id, program.file_name().unwrap_or_default().to_string_lossy().into_owned()))
+                (belongs && ours).then(|| {
+                    (
+                        id,
+                        program
+                            .file_name()
+                            .unwrap_or_default()
+                            .to_string_lossy()
+                            .into_owned(),
+                    )
+                })
             })
             .collect()
     }
@@ -230,7 +276,9 @@ impl Peer {
     /// # Errors
     /// When Python cannot be started.
     pub fn start(script: &str, args: &[&str], domain: u8) -> anyhow::Result<Self> {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(script);
+        let file = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("peers")
+            .join(script);
         let mut child = Command::new("python3")
             .arg(&file)
             .args(args)
@@ -241,7 +289,10 @@ impl Peer {
             .spawn()
             .with_context(|| format!("cannot start python3 {}", file.display()))?;
         let stdout = child.stdout.take().context("no output of the peer")?;
-        Ok(Self { child, lines: BufReader::new(stdout) })
+        Ok(Self {
+            child,
+            lines: BufReader::new(stdout),
+        })
     }
 
     /// The next line that begins with `word`, without it.
@@ -281,7 +332,10 @@ impl Drop for Peer {
 }
 
 fn pid(id: u32) -> anyhow::Result<Pid> {
-    i32::try_from(id).ok().and_then(Pid::from_raw).context("no process number")
+    i32::try_from(id)
+        .ok()
+        .and_then(Pid::from_raw)
+        .context("no process number")
 }
 
 fn free_port() -> anyhow::Result<u16> {

@@ -22,7 +22,10 @@ fn refuses(options: &[&str], parts: &[&str]) {
     let terminal = run.terminal();
     assert_eq!(status.code(), Some(2), "{options:?}\n{terminal}");
     for part in parts {
-        assert!(terminal.contains(part), "{options:?}: \"{part}\" is not in\n{terminal}");
+        assert!(
+            terminal.contains(part),
+            "{options:?}: \"{part}\" is not in\n{terminal}"
+        );
     }
     run.wait_until_gone(Duration::from_secs(5)).unwrap();
 }
@@ -34,16 +37,29 @@ fn a_fault_in_a_file_is_named_with_its_line() {
         "tree.xml",
         "<root BTCPP_format=\"4\">\n <BehaviorTree ID=\"T\">\n  <GoToPoze/>\n </BehaviorTree>\n</root>\n",
     );
-    refuses(&["--tree", tree.to_str().unwrap()], &["tree.xml", "3", "GoToPoze"]);
+    refuses(
+        &["--tree", tree.to_str().unwrap()],
+        &["tree.xml", "3", "GoToPoze"],
+    );
     let locations = files.with("locations.yaml", "a: [1, 2, 3]\nb: [1, north, 3]\n");
-    refuses(&["--locations", locations.to_str().unwrap()], &["locations.yaml:2", "north", "[x, y, theta]"]);
+    refuses(
+        &["--locations", locations.to_str().unwrap()],
+        &["locations.yaml:2", "north", "[x, y, theta]"],
+    );
     let world = files.with(
         "empty.sdf",
         "<sdf version=\"1.9\">\n<world name=\"w\">\n</world>\n</sdf>\n",
     );
     let locations = files.with("good.yaml", "a: [1, 2, 3]\n");
     refuses(
-        &["--world", world.to_str().unwrap(), "--locations", locations.to_str().unwrap(), "--find", "ball"],
+        &[
+            "--world",
+            world.to_str().unwrap(),
+            "--locations",
+            locations.to_str().unwrap(),
+            "--find",
+            "ball",
+        ],
         &["empty.sdf", "wall"],
     );
 }
@@ -51,6 +67,7 @@ fn a_fault_in_a_file_is_named_with_its_line() {
 #[test]
 fn what_is_not_there_is_named() {
     refuses(&["--model", "nowhere.onnx"], &["nowhere.onnx"]);
+    refuses(&["--find", "umbrella"], &["umbrella", "ball"]);
     let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     refuses(&["--zenoh-port", &port], &[&port, "taken"]);

@@ -30,7 +30,10 @@ fn assert_found(run: &mut Run, restarted: &str) {
     let report = run.report().unwrap();
     assert_eq!(status.code(), Some(0), "{report}\n{}", run.terminal());
     assert_eq!(report["found"], true, "{report}");
-    assert!(report["restarts"][restarted].as_u64().unwrap() >= 1, "{report}");
+    assert!(
+        report["restarts"][restarted].as_u64().unwrap() >= 1,
+        "{report}"
+    );
     run.wait_until_gone(Duration::from_secs(5)).unwrap();
 }
 
@@ -73,6 +76,9 @@ fn a_base_that_keeps_its_velocity_stands_when_the_supervisor_is_killed() {
     run.signal(Signal::KILL).unwrap();
     let stopped = stopped(&mut watcher);
     assert_eq!(stopped["last"], serde_json::json!([0.0, 0.0]), "{stopped}");
-    assert!(stopped["still_within_s"].as_f64().unwrap() < 1.0, "{stopped}");
+    assert!(
+        stopped["still_within_s"].as_f64().unwrap() < 1.0,
+        "{stopped}"
+    );
     run.wait_until_gone(Duration::from_secs(5)).unwrap();
 }

@@ -1,6 +1,6 @@
 //! `cargo xtask bench [NAME] [--json FILE]`: rows of figures, each with the peer it is measured against.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
@@ -106,7 +106,7 @@ fn measure_loop(ros: &ros::Ros) -> anyhow::Result<Vec<Row>> {
         json: false,
     };
     demo::search(ros, &flags, &out)?;
-    let report = read_report(&out)?;
+    let report = demo::read_report(&out)?;
     let own = |name: &str, unit: &str, value: Option<f64>| Row {
         name: name.into(),
         value,
@@ -132,11 +132,4 @@ fn measure_loop(ros: &ros::Ros) -> anyhow::Result<Vec<Row>> {
             report["latency_ms"]["velocity_gate"]["p99"].as_f64(),
         ),
     ])
-}
-
-fn read_report(out: &Path) -> anyhow::Result<serde_json::Value> {
-    let file = out.join("report.json");
-    let text = std::fs::read_to_string(&file)
-        .with_context(|| format!("cannot read {}", file.display()))?;
-    Ok(serde_json::from_str(&text)?)
 }

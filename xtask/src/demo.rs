@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use clap::Args;
 
-use crate::process::{must, status};
+use crate::process::status;
 use crate::{build, cache, ros};
 
 #[derive(Args, Clone, Debug)]
@@ -15,8 +15,8 @@ pub struct Flags {
     /// Seed of the generated maze
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// A world of your own (SDF) instead of a generated maze; needs --locations
-    #[arg(long, requires = "locations")]
+    /// A world of your own (SDF) instead of a generated maze
+    #[arg(long, requires_all = ["locations", "find"])]
     pub world: Option<PathBuf>,
     /// Its Nav2 map; without it the map is drawn from the world
     #[arg(long, requires = "world")]
@@ -100,74 +100,53 @@ pub fn search(ros: &ros::Ros, flags: &Flags, out: &Path) -> anyhow::Result<ExitC
         &flags.seed.to_string(),
     ]);
 
-    let maze = out.join("maze");
-    let mut sim = crate::process::command(programs.join("sim"), &[]);
-    match &flags.world {
-        None => {
-            sim.args(["generate", "--seed", &flags.seed.to_string(), "--out"])
-                .arg(&maze);
-            if let Some(class) = &flags.find {
-                sim.args(["--find", class]);
-            }
-            must(
-                &mut sim,
-                "the message above says what is wrong with the maze's parameters",
-            )?;
-            run.arg("--world").arg(maze.join("world.sdf"));
-            run.arg("--map").arg(maze.join("map.yaml"));
-            run.arg("--ground-truth")
-                .arg(maze.join("ground_truth.json"));
-        }
-        Some(world) => {
-            sim.args(["survey", "--out"]).arg(&maze).arg(world);
-            must(&mut sim, "the message above names what the world lacks")?;
-            run.arg("--world").arg(world);
-            run.arg("--map")
-                .arg(flags.map.clone().unwrap_or_else(|| maze.join("map.yaml")));
-            run.arg("--ground-truth")
-                .arg(maze.join("ground_truth.json"));
+    let files = [
+        ("--world", &flags.world),
+        ("--map", &flags.map),
+        ("--locations", &flags.locations),
+        ("--tree", &flags.tree),
+        ("--model", &flags.model),
+    ];
+    for (flag, file) in files {
+        if let Some(file) = file {
+            run.arg(flag).arg(file);
         }
     }
-    let locations = flags
-        .locations
-        .clone()
-        .unwrap_or_else(|| maze.join("locations.yaml"));
-    run.arg("--locations").arg(locations);
-    for (flag, value) in [("--tree", &flags.tree), ("--model", &flags.model)] {
-        if let Some(value) = value {
-            run.arg(flag).arg(value);
-        }
-    }
-    match (&flags.find, &flags.world) {
-        (Some(class), _) => {
-            run.args(["--find", class]);
-        }
-        (None, None) => {
-            run.args(["--find", &generated_class(&maze)?]);
-        }
-        (None, Some(_)) => bail!("--world needs --find CLASS: what is searched for in it?"),
+    if let Some(class) = &flags.find {
+        run.args(["--find", class]);
     }
     for (flag, given) in [("--rerun", flags.rerun), ("--json", flags.json)] {
         if given {
             run.arg(flag);
         }
     }
-    let code = status(&mut run)?.code();
-    Ok(ExitCode::from(
-        code.and_then(|code| u8::try_from(code).ok()).unwrap_or(130),
-    ))
+    let status = status(&mut run)?
+        .code()
+        .and_then(|code| u8::try_from(code).ok())
+        .unwrap_or(130);
+    if status == 0 && !is_good(out)? {
+        return Ok(ExitCode::from(1));
+    }
+    Ok(ExitCode::from(status))
 }
 
-/// What a generated maze wants found.
-fn generated_class(maze: &Path) -> anyhow::Result<String> {
-    let file = maze.join("ground_truth.json");
+/// Whether the object was found where it is, and nothing was hit.
+fn is_good(out: &Path) -> anyhow::Result<bool> {
+    let report = read_report(out)?;
+    let near = match report["position_error_m"].as_f64() {
+        Some(error) => error <= 0.5,
+        // A world of one's own may not say where its objects are.
+        None => report["true_position"].is_null(),
+    };
+    Ok(report["found"] == true && near && report["collisions"] == 0)
+}
+
+/// The report that a run has left.
+pub fn read_report(out: &Path) -> anyhow::Result<serde_json::Value> {
+    let file = out.join("report.json");
     let text = std::fs::read_to_string(&file)
         .with_context(|| format!("cannot read {}", file.display()))?;
-    let truth: serde_json::Value = serde_json::from_str(&text)?;
-    match truth["find"].as_str() {
-        Some(class) => Ok(class.to_owned()),
-        None => bail!("{} does not say what to find", file.display()),
-    }
+    Ok(serde_json::from_str(&text)?)
 }
 
 fn seconds_since_epoch() -> u64 {

@@ -120,8 +120,8 @@ pub enum StopPhase {
     Gate,
     /// The gate's guard.
     Guard,
-    /// The base itself, which must see the last zero.
-    Sim,
+    /// What the others stand on: the base, which must see the last zero, and the router.
+    Last,
 }
 
 /// What a process gets from the kernel when its supervisor dies without stopping it.
@@ -327,9 +327,9 @@ mod tests {
     #[test]
     fn the_stop_ends_with_the_base_that_must_see_the_last_zero() {
         use StopPhase::*;
-        let mut phases = [Sim, Guard, Nodes, Gate, Mission];
+        let mut phases = [Last, Guard, Nodes, Gate, Mission];
         phases.sort();
-        assert_eq!(phases, [Mission, Nodes, Gate, Guard, Sim]);
+        assert_eq!(phases, [Mission, Nodes, Gate, Guard, Last]);
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub mod gate_link;
 pub mod graph;
 pub mod hand_over;
 pub mod isolation;
+pub mod maze;
 pub mod options;
 pub mod process;
 pub mod restart;

@@ -1,7 +1,6 @@
 //! From the options to a run that can start: every file is there, the port and the domain are free, every command line
 //! is complete. Whatever is wrong is found here, before the first process starts.
 
-use std::collections::btree_map::Entry;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -11,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use crate::command_line::{Values, arguments};
 use crate::graph::{Graph, Node, Robot, Sim};
 use crate::isolation::{Domain, REACHING_OUT, free_port};
+use crate::maze;
 use crate::options::RunOptions;
 use crate::process::Launch;
 use crate::run_dir::{RunDir, RunNote};
@@ -79,9 +79,10 @@ pub fn plan(options: &RunOptions, programs: &Path, runs: &Path) -> Result<Plan> 
     values.insert("control_socket".into(), text_of(&run_dir.file("control"))?);
     values.insert("guard_socket".into(), text_of(&run_dir.file("guard"))?);
 
-    if isolated && !values.contains_key("world") {
-        generate_maze(options.seed, programs, &out, &mut values)?;
+    if isolated {
+        maze::complete(options, programs, &out, &mut values)?;
     }
+    maze::check_class(programs, &values)?;
 
     let mut env: Vec<(OsString, OsString)> = Vec::new();
     if let Some(domain) = &domain {
@@ -264,7 +265,7 @@ fn option_values(
 }
 
 /// The file's absolute path, as nodes may have another working folder.
-fn existing(file: &Path, what: &str) -> Result<PathBuf> {
+pub(crate) fn existing(file: &Path, what: &str) -> Result<PathBuf> {
     let path = file
         .canonicalize()
         .with_context(|| format!("{what}: cannot open {}", file.display()))?;
@@ -274,7 +275,7 @@ fn existing(file: &Path, what: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
-fn text_of(path: &Path) -> Result<String> {
+pub(crate) fn text_of(path: &Path) -> Result<String> {
     path.to_str()
         .map(String::from)
         .with_context(|| format!("{}: the path is not valid UTF-8", path.display()))
@@ -299,48 +300,6 @@ fn make_out_folder(options: &RunOptions) -> Result<PathBuf> {
         }
         _ => Ok(out),
     }
-}
-
-/// A maze from the seed, with its map, its locations and what to find, as far as no option names another.
-fn generate_maze(seed: u64, programs: &Path, out: &Path, values: &mut Values) -> Result<()> {
-    const TRUTH: &str = "ground_truth.json";
-    let dir = out.join("maze");
-    let output = std::process::Command::new(programs.join("sim"))
-        .args(["generate", "--seed", &seed.to_string(), "--out"])
-        .arg(&dir)
-        .output()
-        .context("cannot start the maze generator `sim`")?;
-    if !output.status.success() {
-        bail!(
-            "cannot generate a maze: {}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
-    }
-    for (name, file) in [
-        ("world", "world.sdf"),
-        ("map", "map.yaml"),
-        ("locations", "locations.yaml"),
-        ("ground_truth", TRUTH),
-    ] {
-        let file = text_of(&existing(&dir.join(file), "the generated maze")?)?;
-        values.entry(name.into()).or_insert(file);
-    }
-    if let Entry::Vacant(find) = values.entry("find".into()) {
-        find.insert(generated_class(&dir.join(TRUTH))?);
-    }
-    Ok(())
-}
-
-/// What a generated maze wants found.
-fn generated_class(truth: &Path) -> Result<String> {
-    let text = std::fs::read_to_string(truth)
-        .with_context(|| format!("cannot read {}", truth.display()))?;
-    let truth_value: serde_json::Value =
-        serde_json::from_str(&text).with_context(|| format!("in {}", truth.display()))?;
-    let class = truth_value["find"].as_str();
-    class
-        .map(String::from)
-        .with_context(|| format!("{} does not say what to find", truth.display()))
 }
 
 /// `20261123-222400`, UTC.

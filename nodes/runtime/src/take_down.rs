@@ -1,7 +1,7 @@
 //! Takes the graph down in the safe order: the stop latches and the mission ends (which cancels its goals); the base is
-//! seen to stand still; the nodes end; the gate ends; its guard ends; the base itself, which must see the last zero,
-//! ends last. Every step has a time by which it is over, so that the whole takes less than 5 s whatever hangs, or what the
-//! caller adds to it for nodes that have results to write.
+//! seen to stand still; the nodes end; the gate ends; its guard ends; last of all end the base itself, which must see the
+//! last zero, and the router. Every step has a time by which it is over, so that the whole takes less than 5 s whatever
+//! hangs, or what the caller adds to it for nodes that have results to write.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ const OVER_BY: [(StopPhase, Duration); 4] = [
     (StopPhase::Nodes, Duration::from_millis(4000)),
     (StopPhase::Gate, Duration::from_millis(4300)),
     (StopPhase::Guard, Duration::from_millis(4600)),
-    (StopPhase::Sim, Duration::from_millis(4800)),
+    (StopPhase::Last, Duration::from_millis(4800)),
 ];
 
 impl Supervisor {
@@ -47,7 +47,7 @@ impl Supervisor {
             self.kill_up_to(phase);
         }
         self.wait_until(Instant::now() + Duration::from_secs(1), |this| {
-            !this.is_alive_up_to(StopPhase::Sim)
+            !this.is_alive_up_to(StopPhase::Last)
         })?;
         for slot in self.slots.iter().filter(|slot| slot.process().is_some()) {
             error!("{} could not be ended", slot.name());

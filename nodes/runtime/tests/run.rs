@@ -21,7 +21,11 @@ impl Stage {
         let dir = tempfile::tempdir().unwrap();
         // Beside the build, so that the program can be linked there: a fresh copy is "busy" while another test forks.
         let programs = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        std::fs::hard_link(env!("CARGO_BIN_EXE_turtlebot-maze"), programs.path().join("turtlebot-maze")).unwrap();
+        std::fs::hard_link(
+            env!("CARGO_BIN_EXE_turtlebot-maze"),
+            programs.path().join("turtlebot-maze"),
+        )
+        .unwrap();
         let fake = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fake_node.py");
         std::os::unix::fs::symlink(fake, programs.path().join("fake")).unwrap();
         let stage = Self { dir, programs };
@@ -181,7 +185,7 @@ const GATE: (&str, &str, &str) = (
 const SIM: (&str, &str, &str) = (
     "sim",
     "ready wait",
-    "stop = 'sim'\nrestart = 'never'\norphaned = 'term'",
+    "stop = 'last'\nrestart = 'never'\norphaned = 'term'",
 );
 const GUARD: (&str, &str, &str) = ("guard", "ready wait", "stop = 'guard'");
 const DETECTOR: (&str, &str, &str) = ("detector", "ready wait", "needs = ['sim']");
