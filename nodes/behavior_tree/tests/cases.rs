@@ -4,6 +4,13 @@
 //! the root blackboard. With `FILL_CASES` set, files that have only the first two parts get the others, provided that the
 //! engine and the reference interpreter agree.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test ends by a panic"
+)]
+
 mod common;
 mod reference;
 

@@ -1,5 +1,12 @@
 //! Trees that are very large, very deep, or no trees at all.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test ends by a panic"
+)]
+
 use std::time::Duration;
 
 use behavior_tree::{Factory, Status, Tree};

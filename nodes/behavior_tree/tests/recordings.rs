@@ -2,6 +2,13 @@
 //!
 //! The recordings are outside of the project, in the folder that `TURTLEBOT_MAZE_SHARED` names.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test ends by a panic"
+)]
+
 mod common;
 mod reference;
 

@@ -339,7 +339,10 @@ impl Reference {
 
     /// Stops everything, as a program does at its end.
     pub fn halt(&mut self) -> R<()> {
-        self.reset(0)
+        self.reset(0)?;
+        // Also what a parent has left as it was.
+        (0..self.nodes.len()).for_each(|i| self.set(i, Idle));
+        Ok(())
     }
 
     pub fn running(&self) -> usize {
