@@ -170,7 +170,7 @@ impl Type {
             let values = json.as_array().ok_or_else(cannot)?;
             return values
                 .iter()
-                .map(|value| element.from_json(value).ok_or_else(cannot))
+                .map(|value| element.read_json(value).ok_or_else(cannot))
                 .collect::<Result<Vec<_>, _>>()
                 .map(|values| Value::List(values.into()));
         }
@@ -178,7 +178,7 @@ impl Type {
         values.map(|values| Value::List(values.into()))
     }
 
-    fn from_json(&self, json: &serde_json::Value) -> Option<Value> {
+    fn read_json(&self, json: &serde_json::Value) -> Option<Value> {
         match self {
             Self::Int => json
                 .as_i64()

@@ -205,10 +205,9 @@ fn contradicts(program: &Program<'_>, id: ExprId) -> bool {
                 for (op, right) in links {
                     if let Some((name, text)) =
                         name_and_text(program, left, *right).filter(|_| *op == Comparison::Equal)
+                        && *texts.entry(name).or_insert(text) != text
                     {
-                        if *texts.entry(name).or_insert(text) != text {
-                            return true;
-                        }
+                        return true;
                     }
                     if let Some((name, number)) = name_and_number(program, left, *right) {
                         narrow(ranges.entry(name).or_insert(Range::ALL), *op, number);

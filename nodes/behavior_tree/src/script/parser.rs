@@ -157,13 +157,7 @@ impl<'s> Parser<'s> {
             });
         }
         let mut left = self.operand()?;
-        loop {
-            let Some(power) = left_power(self.next.token) else {
-                break;
-            };
-            if power < min_power {
-                break;
-            }
+        while let Some(power) = left_power(self.next.token).filter(|&power| power >= min_power) {
             match self.next.token {
                 token if assignment(token).is_some() => {
                     left = self.assignment(left)?;
