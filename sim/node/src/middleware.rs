@@ -31,8 +31,11 @@ pub fn prepare() -> anyhow::Result<()> {
     std::fs::write(&path, FAST_DDS_PROFILE)
         .with_context(|| format!("cannot write {}", path.display()))?;
     let program = std::env::current_exe().context("cannot find this program's file")?;
+    let mut arguments = std::env::args_os();
+    let name = arguments.next().unwrap_or_else(|| "sim_node".into());
     let error = Command::new(program)
-        .args(std::env::args_os().skip(1))
+        .arg0(name)
+        .args(arguments)
         .env(PROFILE_VARIABLES[1], &path)
         .exec();
     Err(error).context("cannot start this program anew")
