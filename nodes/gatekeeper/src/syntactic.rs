@@ -66,8 +66,9 @@ pub fn check(goal: &RawGoal, rules: &Rules, now_nanos: i64) -> Result<Isometry3<
     let [x, y, z, w] = goal.orientation;
     let quaternion = Quaternion::new(w, x, y, z);
     let norm = quaternion.norm();
-    // Written so that an overflow of the norm is refused, too.
-    if !((norm - 1.0).abs() <= NORM_TOLERANCE) {
+    // Asked in this way, an overflow of the norm is refused, too.
+    let is_rotation = (norm - 1.0).abs() <= NORM_TOLERANCE;
+    if !is_rotation {
         return Err(Refusal::BadQuaternion { norm });
     }
     if goal.frame.is_empty() || goal.frame == "/" {
@@ -109,7 +110,8 @@ pub fn flatten(map_from_goal: &Isometry3<f64>) -> Result<MapPose, Refusal> {
     }
     let up = map_from_goal.rotation * Vector3::z();
     let tilt = up.z.clamp(-1.0, 1.0).acos();
-    if !(tilt <= MAX_TILT && at.z.abs() <= MAX_HEIGHT) {
+    let is_flat = tilt <= MAX_TILT && at.z.abs() <= MAX_HEIGHT;
+    if !is_flat {
         let tilt_deg = tilt.to_degrees();
         return Err(Refusal::NotPlanar { z: at.z, tilt_deg });
     }

@@ -1,5 +1,11 @@
 //! The model's HTTP side, against a server that answers as vLLM does: its successes, its errors, its failures.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "clippy counts only #[test] functions as tests, not their helpers"
+)]
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread::JoinHandle;

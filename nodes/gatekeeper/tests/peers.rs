@@ -1,6 +1,12 @@
 //! The built gatekeeper between an rclpy navigation server and an rclpy client: each test is one Python program under
 //! `tests/peers/`, in a ROS domain of its own.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "clippy counts only #[test] functions as tests, not their helpers"
+)]
+
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::Command;
