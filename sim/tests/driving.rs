@@ -1,5 +1,12 @@
 //! How the base moves.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test ends by a panic"
+)]
+
 mod common;
 
 use common::room;

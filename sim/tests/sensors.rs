@@ -1,5 +1,12 @@
 //! What the lidar and the camera say, against what geometry says.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test ends by a panic"
+)]
+
 mod common;
 
 use std::fs;

@@ -70,21 +70,22 @@ impl Run {
         let out = tempfile::tempdir()?;
         let domain = NEXT_DOMAIN.fetch_add(1, Ordering::Relaxed);
         let port = free_port()?;
-        let log = File::create(out.path().join("terminal.log"))?;
+        let errors = File::create(out.path().join("terminal.log"))?;
+        let summary = errors.try_clone()?;
         let program = programs()?.join("turtlebot-maze");
+        let own_port = ["--zenoh-port".to_owned(), port.to_string()];
+        let port_option = own_port
+            .iter()
+            .filter(|_| !options.contains(&"--zenoh-port"));
         let child = Command::new(&program)
             .args(["run", "--sim", "embedded", "--out"])
             .arg(out.path())
-            .args([
-                "--ros-domain-id",
-                &domain.to_string(),
-                "--zenoh-port",
-                &port.to_string(),
-            ])
+            .args(["--ros-domain-id", &domain.to_string()])
+            .args(port_option)
             .args(options)
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
+            .stdout(summary)
+            .stderr(errors)
             .spawn()
             .with_context(|| {
                 format!(

@@ -1,5 +1,12 @@
 //! Bad input: one clear error that names file, line and remedy, exit status 2, and no process left.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test ends by a panic"
+)]
+
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::time::Duration;

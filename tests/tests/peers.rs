@@ -1,5 +1,12 @@
 //! Independent peers against one live graph: rclpy on the ROS side, Zenoh's Python client on the other.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test ends by a panic"
+)]
+
 use e2e::Run;
 use serde_json::{Value, json};
 

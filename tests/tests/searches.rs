@@ -1,5 +1,12 @@
 //! Whole searches, as a user starts them.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test ends by a panic"
+)]
+
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 

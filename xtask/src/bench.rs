@@ -49,10 +49,10 @@ pub fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
         rows.extend(measure_loop(&ros)?);
     }
     if wanted(Name::Tree) {
-        rows.extend(rows_of(&ros, "behavior_tree")?);
+        rows.extend(rows_of(&ros, "behavior_tree", &[])?);
     }
     if wanted(Name::Detector) {
-        rows.extend(rows_of(&ros, "detector")?);
+        rows.extend(rows_of(&ros, "detector", &["--python", "python3"])?);
     }
     for row in &rows {
         let number = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.3}"));
@@ -75,8 +75,9 @@ pub fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
 }
 
 /// Rows that a program measures of itself: `PROGRAM bench --json`.
-fn rows_of(ros: &ros::Ros, program: &str) -> anyhow::Result<Vec<Row>> {
+fn rows_of(ros: &ros::Ros, program: &str, further: &[&str]) -> anyhow::Result<Vec<Row>> {
     let out = command(build::folder().join(program), &["bench", "--json"])
+        .args(further)
         .envs(ros.environment())
         .stderr(std::process::Stdio::inherit())
         .output()

@@ -122,6 +122,7 @@ impl Ros {
         ];
         set("PATH", with_inherited("PATH", &programs));
         set("IDL_PACKAGE_FILTER", IDL_PACKAGES.into());
+        set("TURTLEBOT_MAZE_PYTHON", text(&self.bin.join("python3")));
         variables
     }
 

@@ -38,7 +38,7 @@ pub fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
         )
     })?;
     step("Python tests", || {
-        for folder in ["launch", "models"] {
+        for folder in ["launch/tests", "models"] {
             let mut unittest = command(
                 "python3",
                 &[

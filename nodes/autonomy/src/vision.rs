@@ -149,7 +149,10 @@ fn subscribe(endpoint: &str) -> anyhow::Result<mpsc::Receiver<Detections>> {
         &sample.payload().to_bytes(),
     ) {
         Ok(detections) => {
-            if sender.try_send(detections).is_err() {
+            if sender
+                .try_send(detections)
+                .is_err_and(|error| error.is_full())
+            {
                 tracing::error!("this node is too slow, detections of a frame are lost");
             }
         }

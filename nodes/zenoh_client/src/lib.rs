@@ -37,6 +37,9 @@ mod tests {
     fn an_endpoint_is_checked() {
         assert!(super::config("tcp/127.0.0.1:7447").is_ok());
         let error = super::config("somewhere").unwrap_err().to_string();
-        assert!(error.contains("\"somewhere\"") && error.contains("tcp/127.0.0.1:7447"), "{error}");
+        assert!(
+            error.contains("\"somewhere\"") && error.contains("tcp/127.0.0.1:7447"),
+            "{error}"
+        );
     }
 }
