@@ -8,13 +8,11 @@ use super::sources::{Finding, Place, Sources};
 use crate::blackboard::{BoardId, ROOT_BOARD};
 use crate::engine::{Conditions, Engine, Kind, NONE, Node};
 use crate::fault::Severity;
-use crate::number;
 use crate::ports::{Direction, Manifest, Port, PortSpec, Source};
 use crate::registry::{Factory, Maker, Registration, Substitute};
 use crate::script::compile::compile;
 use crate::status::{Category, Status};
 use crate::tree::{Context, Info, Tree};
-use crate::types::parse_bool;
 use crate::value::{ConvertError, Value};
 use crate::xml::{Attr, Document, Span};
 
@@ -24,11 +22,11 @@ const MAX_TOTAL_DEPTH: u32 = 2048;
 pub(super) type Built<T> = Result<T, Finding>;
 
 /// An element that waits for its turn.
-struct Work {
+pub(super) struct Work {
     place: Place,
     parent: u32,
-    context: u32,
-    depth: u32,
+    pub context: u32,
+    pub depth: u32,
 }
 
 /// The node that is being made.
@@ -71,7 +69,7 @@ pub(super) struct Builder<'a> {
     pub engine: Engine,
     infos: Vec<Info>,
     parents: Vec<u32>,
-    contexts: Vec<Context>,
+    pub contexts: Vec<Context>,
     instances: HashSet<Arc<str>>,
     last: Option<(&'a str, Option<&'a Registration>)>,
     /// Scripts around nodes: the same text on the same board is compiled once.
@@ -112,7 +110,7 @@ pub(crate) fn build(factory: &Factory, sources: &Sources, id: &Arc<str>) -> Buil
 
 impl<'a> Builder<'a> {
     /// Starts the instance of a tree: its first element is the next work.
-    fn sub_tree(
+    pub(super) fn sub_tree(
         &mut self,
         id: &Arc<str>,
         instance: &str,
@@ -498,84 +496,6 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// The way into a sub-tree: its board, its remappings, its literals.
-    fn enter(
-        &mut self,
-        element: &Element<'_>,
-        i: u32,
-        id: &str,
-        name: Option<&str>,
-        work: &Work,
-    ) -> Built<Work> {
-        let mut remapping: HashMap<Box<str>, Box<str>> = HashMap::new();
-        let mut literals: Vec<(&str, &str)> = Vec::new();
-        let mut autoremap = false;
-        for attribute in element.document.attributes(element.place.element) {
-            if attribute.name == "_autoremap" {
-                let Some(value) = parse_bool(attribute.value) else {
-                    let message = format!("_autoremap is true or false, not '{}'", attribute.value);
-                    return Err(element.error(
-                        attribute.value_span,
-                        "port-type",
-                        message,
-                        "write true or false",
-                    ));
-                };
-                autoremap = value;
-            }
-        }
-        for attribute in &element.ports {
-            match attribute.value {
-                "{=}" => drop(remapping.insert(attribute.name.into(), attribute.name.into())),
-                value => match names::pointer(value) {
-                    Some(key) => drop(remapping.insert(attribute.name.into(), key.into())),
-                    None => literals.push((attribute.name, value)),
-                },
-            }
-        }
-        let model = self.sources.models.get(id).filter(|_| !autoremap);
-        for port in model.into_iter().flatten() {
-            let given = |key: &str| element.given(key).is_some();
-            if given(&port.name) {
-                continue;
-            }
-            let Some(default) = &port.default else {
-                let message = format!("the sub-tree '{id}' needs its port '{}'", port.name);
-                let remedy = format!(
-                    "add {}=\"…\", or a default in the TreeNodesModel",
-                    port.name
-                );
-                return Err(element.error(element.span, "missing-port", message, &remedy));
-            };
-            match names::pointer(default) {
-                Some(key) => drop(remapping.insert(port.name.as_ref().into(), key.into())),
-                None => literals.push((&port.name, default)),
-            }
-        }
-        let board = self
-            .engine
-            .blackboard
-            .add_board(element.board, remapping, autoremap);
-        for (key, text) in literals {
-            self.engine
-                .blackboard
-                .add_literal(board, key, literal(text));
-        }
-        let above = &self.contexts[work.context as usize].prefix;
-        let instance = match name {
-            Some(name) => format!("{above}{name}"),
-            None => format!("{above}{id}::{}", i + 1),
-        };
-        self.sub_tree(
-            &id.into(),
-            &instance,
-            element.place,
-            element.span,
-            (work.context, i, work.depth + 1),
-            board,
-        )
-    }
-
     fn kind(
         &mut self,
         element: &Element<'_>,
@@ -708,20 +628,4 @@ fn check_literal(element: &Element<'_>, port: &PortSpec, attribute: &Attr<'_>) -
             Err(element.error(attribute.value_span, "port-type", message, &remedy))
         }
     }
-}
-
-/// A literal parameter of a sub-tree: wholly an integer, wholly a real, else text.
-fn literal(text: &str) -> Value {
-    use crate::value::IntType;
-    if !text.contains(['.', 'e', 'E'])
-        && let Some(value) = number::whole_int(text)
-    {
-        let int_type = if i32::try_from(value).is_ok() {
-            IntType::I32
-        } else {
-            IntType::I64
-        };
-        return Value::Int(value, int_type);
-    }
-    number::whole_real(text).map_or_else(|| Value::text(text), Value::Real)
 }

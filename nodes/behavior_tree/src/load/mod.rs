@@ -4,6 +4,7 @@
 //! the main tree and everything below it.
 
 pub(crate) mod build;
+mod enter;
 mod kinds;
 pub(crate) mod names;
 pub(crate) mod sources;
