@@ -16,6 +16,19 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// What the stop may take.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 
+/// What every run is told.
+const RUN: [&str; 9] = [
+    "run",
+    "--world",
+    "world.sdf",
+    "--locations",
+    "places.yaml",
+    "--find",
+    "cup",
+    "--out",
+    "out",
+];
+
 /// A folder with the program, fake nodes and a graph.
 struct Stage {
     dir: tempfile::TempDir,
@@ -33,13 +46,17 @@ impl Stage {
             programs.path().join("turtlebot-maze"),
         )
         .unwrap();
-        let fake = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fake_node.py");
-        std::os::unix::fs::symlink(fake, programs.path().join("fake")).unwrap();
+        let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+        for (name, script) in [("fake", "fake_node.py"), ("sim", "fake_sim.sh")] {
+            std::os::unix::fs::symlink(tests.join(script), programs.path().join(name)).unwrap();
+        }
         let stage = Self { dir, programs };
         for folder in ["share/launch", "out", "run"] {
             std::fs::create_dir_all(stage.path(folder)).unwrap();
         }
-        std::fs::write(stage.path("world.sdf"), "").unwrap();
+        for file in ["world.sdf", "places.yaml"] {
+            std::fs::write(stage.path(file), "").unwrap();
+        }
         std::fs::write(stage.path("share/r.yaml"), "").unwrap();
         let mut graph = String::from("[robot.embedded]\nparams = \"r.yaml\"\n");
         for (name, actions, more) in nodes {
@@ -65,7 +82,7 @@ impl Stage {
 
     fn start(&self, more: &[&str]) -> Run<'_> {
         let child = Command::new(self.program())
-            .args(["run", "--world", "world.sdf", "--out", "out"])
+            .args(RUN)
             .args(more)
             .current_dir(self.dir.path())
             .env("TURTLEBOT_MAZE_SHARE", self.path("share"))
@@ -455,7 +472,7 @@ fn two_runs_side_by_side_have_domains_and_ports_of_their_own_and_stop_reaches_bo
     let mut runs = Vec::new();
     for stage in [&first, &second] {
         let child = Command::new(stage.program())
-            .args(["run", "--world", "world.sdf", "--out", "out"])
+            .args(RUN)
             .current_dir(stage.dir.path())
             .env("TURTLEBOT_MAZE_SHARE", stage.path("share"))
             .env("XDG_RUNTIME_DIR", &runtime_dir)
