@@ -214,7 +214,7 @@ const SIM: (&str, &str, &str) = (
 const GUARD: (&str, &str, &str) = ("guard", "ready wait", "stop = 'guard'");
 const DETECTOR: (&str, &str, &str) = ("detector", "ready wait", "needs = ['sim']");
 
-fn graph<'a>(mission: &'a str) -> [(&'a str, &'a str, &'a str); 5] {
+fn graph(mission: &str) -> [(&str, &str, &str); 5] {
     let entry = "needs = ['detector', 'gate']\nrestart = 'mission'\nstop = 'mission'\nholds = true";
     [("autonomy", mission, entry), DETECTOR, GATE, GUARD, SIM]
 }
