@@ -369,12 +369,14 @@ fn is_installed(package: &str) -> bool {
         })
 }
 
-/// A `python3` that drops the shims from its library path: with them Python's own message code would be empty.
+/// A `python3` that drops the shims from its library path, wherever they stand in it (cargo puts folders of its own
+/// before them): with them Python's own message code would be empty.
 fn write_python(ros: &Ros) -> anyhow::Result<()> {
     fs::create_dir_all(&ros.bin)?;
     let drop_shims = match &ros.shim {
         Some(shim) => format!(
-            "export LD_LIBRARY_PATH=\"${{LD_LIBRARY_PATH#{}:}}\"\n",
+            "path=\":$LD_LIBRARY_PATH:\"\nwhile [ \"$path\" != \"${{path%%:{0}:*}}\" ]; do\n  \
+             path=\"${{path%%:{0}:*}}:${{path#*:{0}:}}\"\ndone\npath=\"${{path#:}}\"\nexport LD_LIBRARY_PATH=\"${{path%:}}\"\n",
             shim.display()
         ),
         None => String::new(),

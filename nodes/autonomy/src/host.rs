@@ -214,7 +214,9 @@ impl Voice {
         };
         tracing::info!(%reason, "the tree has ended");
         let look = found.or(self.newest.as_ref()).cloned();
-        let status = self.status(state, reason, look.as_ref());
+        let mut status = self.status(state, reason, look.as_ref());
+        // The reason names the leaf that failed; what was active when a signal came is no cause.
+        status.active_node.clear();
         self.publish(&status);
     }
 
