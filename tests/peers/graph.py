@@ -5,6 +5,7 @@ import sys
 import time
 
 import rclpy
+from rclpy.node import NodeNameNonExistentError
 
 WANTED = {"gatekeeper", "navigation", "autonomy", "report", "sim"}
 
@@ -37,7 +38,11 @@ def main():
 
     clients = {}
     for name, namespace in names:
-        for service, _ in node.get_client_names_and_types_by_node(name, namespace):
+        try:
+            services = node.get_client_names_and_types_by_node(name, namespace)
+        except NodeNameNonExistentError:  # it has gone in between, or is none of ROS (the bridge's participant)
+            continue
+        for service, _ in services:
             clients.setdefault(service, []).append(full(namespace, name))
     result = {
         "nodes": sorted(full(namespace, name) for name, namespace in names),

@@ -24,8 +24,24 @@ fn far_location(run: &Run) -> (String, String) {
 
 #[test]
 fn the_live_graph_serves_its_peers_and_keeps_its_gates() {
-    let mut run = Run::start(&["--seed", "8", "--speed", "1"]).unwrap();
-    run.wait_for_log("autonomy", "going").unwrap();
+    // A tree that sends no goals of its own, which would preempt the peer's.
+    let files = tempfile::tempdir().unwrap();
+    let idle = files.path().join("idle.xml");
+    std::fs::write(
+        &idle,
+        r#"<root BTCPP_format="4"><BehaviorTree ID="Idle"><Sleep msec="3600000"/></BehaviorTree></root>"#,
+    )
+    .unwrap();
+    let options = [
+        "--seed",
+        "8",
+        "--speed",
+        "1",
+        "--tree",
+        idle.to_str().unwrap(),
+    ];
+    let mut run = Run::start(&options).unwrap();
+    run.wait_for_log("runtime", "autonomy is ready").unwrap();
 
     let graph = json_line(&mut run.peer("graph.py", &[]).unwrap(), "GRAPH");
     let gates = graph["cmd_vel_publishers"].as_array().unwrap();
