@@ -58,17 +58,45 @@ impl DistanceField {
         ) / map.resolution;
         Some((value, gradient))
     }
+
+    /// As [`Self::at`], for a point that a beam along `beam` has hit. A beam ends at the front of a wall, so a point inside
+    /// one or behind it belongs to its front, not to its back, which may be nearer.
+    fn before(&self, point: &Point, beam: &Vector2<f64>) -> Option<(f64, Vector2<f64>)> {
+        let here = self.at(point)?;
+        let ray = beam.try_normalize(1e-6)?;
+        if here.1.dot(&ray) <= 0.0 {
+            return Some(here);
+        }
+        let step = self.map.resolution * 0.5;
+        let mut inside = here.0 <= 0.0;
+        let mut behind = step;
+        while behind < BEHIND_WALL {
+            if let Some((distance, gradient)) = self.at(&(point - ray * behind)) {
+                inside |= distance <= 0.0;
+                let slope = gradient.dot(&ray);
+                if inside && slope < 0.0 {
+                    return Some((distance + slope * behind, gradient));
+                }
+            }
+            behind += step;
+        }
+        Some(here)
+    }
 }
 
+/// Farthest that a point may lie behind the front of the wall that it belongs to, m.
+const BEHIND_WALL: f64 = 0.3;
 /// Standard deviation that a scan point is trusted with, m. Larger than the lidar's noise: neighbouring points err
 /// alike, by the map's cells above all.
 const POINT_SIGMA: f64 = 0.12;
 /// Points farther than this from any wall count little, m.
-const OUTLIER_DISTANCE: f64 = 0.1;
+const OUTLIER_DISTANCE: f64 = 0.04;
 /// Gauss-Newton rounds; the first ones look farther for a wall.
 const ROUNDS: usize = 12;
 /// How much farther in the first round.
 const FIRST_ROUND_REACH: f64 = 4.0;
+/// Share of points that a pose found by searching has to fit better by, for each metre or radian that it is away.
+const DISTANCE_PRICE: f64 = 0.3;
 /// A point this near to a wall fits, m.
 const FIT_DISTANCE: f64 = 0.1;
 /// Growth of the uncertainty for each update, m or rad.
@@ -235,7 +263,8 @@ impl Localizer {
         let mut pull = Vector3::zeros();
         for point in points {
             let turned = at.rotation * point;
-            let Some((distance, gradient)) = self.field.at(&(at.translation * turned)) else {
+            let on_map = at.translation * turned;
+            let Some((distance, gradient)) = self.field.before(&on_map, &turned.coords) else {
                 continue;
             };
             // Geman-McClure: what no wall explains loses its say.
@@ -264,12 +293,22 @@ impl Localizer {
         fitting as f64 / points.len().max(1) as f64
     }
 
-    /// The pose near `centre` where most points fit; of equals the nearest.
+    /// How sharply the points lie on walls, 0 to 1.
+    fn score(&self, at: &Pose2, points: &[Point]) -> f64 {
+        let sum: f64 = points
+            .iter()
+            .filter_map(|point| self.field.at(&(at * point)))
+            .map(|(distance, _)| (-(distance / FIT_DISTANCE).powi(2)).exp())
+            .sum();
+        sum / points.len().max(1) as f64
+    }
+
+    /// The pose near `centre` where the points fit best, unless it is hardly better than a nearer one.
     fn search_around(&self, centre: &Pose2, points: &[Point]) -> Pose2 {
         const REACH: i32 = 5;
         const STEP: f64 = 0.1;
         const TURN: f64 = 0.08;
-        let mut best = (self.fit(centre, points), *centre);
+        let mut best = (self.score(centre, points), *centre);
         for turn in -REACH..=REACH {
             for dx in -REACH..=REACH {
                 for dy in -REACH..=REACH {
@@ -279,7 +318,7 @@ impl Localizer {
                         centre.rotation.angle() + f64::from(turn) * TURN,
                     );
                     let away = difference(&candidate, centre).norm();
-                    let score = self.fit(&candidate, points) - 0.1 * away;
+                    let score = self.score(&candidate, points) - DISTANCE_PRICE * away;
                     if score > best.0 {
                         best = (score, candidate);
                     }
@@ -480,6 +519,20 @@ mod tests {
         let estimate = localizer.update(odom, &points);
         let error = difference(&estimate.map_from_base, &truth);
         assert!(error.norm() < 0.03, "{error}");
+    }
+
+    #[test]
+    fn a_point_behind_the_front_of_a_thin_wall_belongs_to_that_front() {
+        // A wall of 0.1 m from x = 0.5 on.
+        let lines = ["...........#..........."; 5];
+        let map = drawn::map(&lines.map(|line| &line[6..17]), 2);
+        let field = DistanceField::new(&map);
+        for (x, beam, expected) in [(0.58, 1.0, -0.08), (0.58, -1.0, -0.02), (0.64, 1.0, -0.14)] {
+            let beam = Vector2::new(beam, 0.0);
+            let (distance, gradient) = field.before(&Point::new(x, 0.25), &beam).unwrap();
+            assert!((distance - expected).abs() < 0.03, "{x} {beam}: {distance}");
+            assert!(gradient.dot(&beam) < 0.0);
+        }
     }
 
     #[test]
