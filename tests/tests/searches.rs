@@ -7,6 +7,7 @@
     reason = "a test ends by a panic"
 )]
 
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -107,4 +108,59 @@ fn assert_not_found(maze: &tempfile::TempDir) {
 #[test]
 fn with_distractors_alone_the_search_fails_after_all_locations() {
     assert_not_found(&maze_without("2", &[]));
+}
+
+/// The hand-written corridor with a photograph on a panel at its far end instead of the ball.
+fn corridor_with_photo(folder: &Path, photo: &Path) -> PathBuf {
+    let corridor = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sim/worlds/corridor.sdf");
+    let text = std::fs::read_to_string(corridor).unwrap();
+    let (before, ball) = text.split_once("<model name=\"ball_1\">").unwrap();
+    let (_, after) = ball.split_once("</model>").unwrap();
+    let panel = r#"<model name="panel">
+      <static>true</static>
+      <pose>7.6 0 0.62 0 0 0</pose>
+      <link name="link">
+        <visual name="photo">
+          <geometry><box><size>0.02 0.9 1.2</size></box></geometry>
+          <material><diffuse>1 1 1 1</diffuse><pbr><metal><albedo_map>photo.jpg</albedo_map></metal></pbr></material>
+        </visual>
+        <collision name="solid"><geometry><box><size>0.02 0.9 1.2</size></box></geometry></collision>
+      </link>
+    </model>"#;
+    std::fs::copy(photo, folder.join("photo.jpg")).unwrap();
+    let world = folder.join("photo.sdf");
+    std::fs::write(&world, format!("{before}{panel}{after}")).unwrap();
+    world
+}
+
+/// Nothing is fitted to the project's own network or mazes.
+#[test]
+fn a_photograph_is_found_by_a_published_network() {
+    let Some(shared) = e2e::shared().unwrap() else {
+        return;
+    };
+    let files = tempfile::tempdir().unwrap();
+    let world = corridor_with_photo(files.path(), &shared.join("models/bus.jpg"));
+    let locations = files.path().join("locations.yaml");
+    std::fs::write(
+        &locations,
+        "entrance: [1.2, 0.0, 3.14]\nin_the_wall: [4.0, 0.8, 0.0]\nmiddle: [5.0, 0.0, 0.0]\n",
+    )
+    .unwrap();
+    let (status, report) = search(&[
+        "--speed",
+        "0",
+        "--world",
+        world.to_str().unwrap(),
+        "--locations",
+        locations.to_str().unwrap(),
+        "--model",
+        shared.join("models/yolov8n-coco.onnx").to_str().unwrap(),
+        "--find",
+        "bus",
+    ]);
+    assert_eq!(status, Some(0), "{report}");
+    let [x, y] = [0, 1].map(|axis| report["estimated_position"][axis].as_f64().unwrap());
+    assert!((x - 7.6).abs() < 0.5 && y.abs() < 0.5, "{report}");
+    assert_eq!(report["collisions"], 0, "{report}");
 }

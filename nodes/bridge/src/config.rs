@@ -27,7 +27,7 @@ pub fn router(flags: &Flags) -> anyhow::Result<Config> {
             "action_servers": [],
             "action_clients": [],
         },
-        // A camera driver must never wait for a slow peer on Zenoh.
+        // A camera driver must never wait without end for a slow peer on Zenoh; see the queue below.
         "reliable_routes_blocking": false,
         "__required__": true,
     });
@@ -39,6 +39,11 @@ pub fn router(flags: &Flags) -> anyhow::Result<Config> {
         // The plugin's caches for transient-local topics need stamps.
         "timestamping": { "enabled": true },
         "adminspace": { "enabled": true, "permissions": { "read": true, "write": false } },
+        // A picture is larger than the queue. By default one is dropped when the peer has not read for 1 ms, which on a
+        // busy machine happens every few seconds; a peer that has not read for 1 s is too slow for it.
+        "transport": { "link": { "tx": { "queue": { "congestion_control": { "drop": {
+            "wait_before_drop": 1_000_000, "max_wait_before_drop_fragments": 1_000_000,
+        } } } } } },
         "plugins_loading": { "enabled": true },
         "plugins": { "ros2dds": plugin },
     });

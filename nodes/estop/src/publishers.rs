@@ -17,7 +17,7 @@ pub struct Endpoint {
 /// Name of the guard's node.
 pub const GUARD_NODE: &str = "estop_guard";
 /// A guard that has just started is seen in the graph a moment before it has told its identity.
-const GUARD_GRACE: Duration = Duration::from_millis(500);
+const GUARD_GRACE: Duration = Duration::from_secs(3);
 
 /// Finds publishers that have no business on the base's topic.
 #[derive(Debug, Default)]
@@ -105,10 +105,10 @@ mod tests {
         watch.set_own([1; 16]);
         let seen = [endpoint(1, "/estop"), endpoint(9, "/estop_guard")];
         assert_eq!(watch.foreign(&seen, ms(0)), None);
-        assert_eq!(watch.foreign(&seen, ms(499)), None);
-        assert_eq!(watch.foreign(&seen, ms(500)), Some(&seen[1]));
+        assert_eq!(watch.foreign(&seen, ms(2999)), None);
+        assert_eq!(watch.foreign(&seen, ms(3000)), Some(&seen[1]));
         watch.set_guard([9; 16]);
-        assert_eq!(watch.foreign(&seen, ms(600)), None);
+        assert_eq!(watch.foreign(&seen, ms(3100)), None);
     }
 
     #[test]
