@@ -91,7 +91,7 @@ impl<A: WrappedActionTypeSupport + 'static> PublicAction<A> {
     }
 
     /// The next request, if one has arrived: goals first, then cancels.
-    pub fn next(&mut self) -> Option<Request<A>> {
+    pub fn next_request(&mut self) -> Option<Request<A>> {
         let token = self.last_token + 1;
         let (waiting, request) = if let Some(mut request) = now(&mut self.goals) {
             let (id, goal) = A::destructure_goal_request_msg(std::mem::take(&mut request.message));

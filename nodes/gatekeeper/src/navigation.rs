@@ -73,7 +73,7 @@ impl Navigation {
     }
 
     /// What has arrived, if anything.
-    pub fn next(&mut self) -> Option<Incoming> {
+    pub fn next_incoming(&mut self) -> Option<Incoming> {
         if let Some(message) = now(&mut self.feedback) {
             let id = goal_id(&message.goal_id);
             return Some(Incoming::Feedback(id, Box::new(message.feedback)));

@@ -153,7 +153,7 @@ impl Gatekeeper {
     }
 
     fn take_requests(&mut self, at: Now) {
-        while let Some(request) = self.public.next() {
+        while let Some(request) = self.public.next_request() {
             match request {
                 Request::Goal { token, id, goal } => {
                     self.take_goal(Some(token), id, goal.pose, goal.behavior_tree, at);
@@ -203,7 +203,7 @@ impl Gatekeeper {
     }
 
     fn take_answers(&mut self, at: Now) {
-        while let Some(incoming) = self.navigation.next() {
+        while let Some(incoming) = self.navigation.next_incoming() {
             match incoming {
                 Incoming::Event(event) => self.handle(event, at),
                 Incoming::Feedback(upstream, feedback) => {

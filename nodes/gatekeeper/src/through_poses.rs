@@ -33,7 +33,7 @@ impl ThroughPoses {
     /// Answers what has been asked; returns a goal that was refused, with the last of its poses.
     pub fn serve(&mut self, now: Now) -> Option<(GoalId, PoseStamped)> {
         self.ledger.expire(now.monotonic);
-        while let Some(request) = self.action.next() {
+        while let Some(request) = self.action.next_request() {
             match request {
                 Request::Goal { token, id, goal } => {
                     if self.ledger.was_used(id) {
@@ -77,6 +77,5 @@ fn result(error_code: u16, error_msg: &str) -> ThroughPosesResult {
     ThroughPosesResult {
         error_code,
         error_msg: error_msg.to_owned(),
-        ..Default::default()
     }
 }

@@ -267,11 +267,10 @@ impl Proxy {
                     });
                 }
                 Some(_) => {}
-                None if status.is_active() => {
-                    if self.foreign_goals.insert(id, at).is_none() {
-                        self.effects.push(Effect::ForeignGoal(id));
-                        self.effects.push(Effect::CancelUpstream(id));
-                    }
+                None if status.is_active() && !self.foreign_goals.contains_key(&id) => {
+                    self.foreign_goals.insert(id, at);
+                    self.effects.push(Effect::ForeignGoal(id));
+                    self.effects.push(Effect::CancelUpstream(id));
                 }
                 None => {}
             }
