@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
+use rustix::io::Errno;
+use rustix::net::SendFlags;
 
 use crate::Signal;
 use crate::publishers::Gid;
@@ -57,13 +59,15 @@ impl Pulse {
     }
 
     fn write(&mut self, byte: u8) {
-        let Some(stream) = &mut self.stream else {
+        let Some(stream) = &self.stream else {
             return;
         };
-        match stream.write(&[byte]) {
+        // Without waiting for this byte alone: the socket itself blocks, as the thread that reads the answer needs it.
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        match rustix::net::send(stream, &[byte], flags) {
             Ok(_) => {}
             // The guard is slow, not gone: it has thousands of unread heartbeats.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(Errno::AGAIN) => {}
             Err(error) => {
                 tracing::warn!("the guard is gone: {error}");
                 self.stream = None;
@@ -86,7 +90,6 @@ impl Pulse {
                     let _ = signals.send(Signal::Guard(gid));
                 }
             })?;
-        stream.set_nonblocking(true)?;
         Ok(stream)
     }
 }

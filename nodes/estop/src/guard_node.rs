@@ -88,10 +88,13 @@ pub fn run(flags: Flags, mut ros: RosNode) -> Result<ExitCode> {
                 tracing::error!("the gate has died: zeros go to the base");
                 interventions.set(interventions.get() + 1);
                 intervention = Some(Intervention::begin(now));
-                motors.switch_off(ros);
             }
         }
         if let Some(current) = &mut intervention {
+            // The switch may be discovered only now.
+            if !current.motors_asked {
+                current.motors_asked = motors.switch_off(ros);
+            }
             if current.zero_is_due(now)
                 && let Err(error) = publisher.publish_zero(clock.now())
             {
@@ -118,6 +121,7 @@ struct Intervention {
     since: Duration,
     standing: Standing,
     last_zero: Option<Duration>,
+    motors_asked: bool,
 }
 
 impl Intervention {
@@ -126,6 +130,7 @@ impl Intervention {
             since: now,
             standing: Standing::new(now),
             last_zero: None,
+            motors_asked: false,
         }
     }
 
@@ -167,9 +172,10 @@ impl Motors {
         })
     }
 
-    fn switch_off(&self, ros: &RosNode) {
+    /// Asks for motors off; false where there is no switch (yet).
+    fn switch_off(&self, ros: &RosNode) -> bool {
         if !self.available.get() {
-            return;
+            return false;
         }
         match self.client.request(&SetBool::Request { data: false }) {
             Ok(answer) => ros.spawn(async move {
@@ -181,6 +187,7 @@ impl Motors {
             }),
             Err(error) => tracing::error!("cannot ask for motors off: {error}"),
         }
+        true
     }
 }
 
