@@ -394,14 +394,16 @@ impl Run {
 
     fn frame_counts(&self) -> FrameCounts {
         let seen = |count: u64| (count > 0).then_some(count);
+        let detected = seen(self.frames.n_detected());
         FrameCounts {
             // The simulator also counts what it rendered before this program was up.
             rendered: self
                 .figures
                 .frames_rendered
                 .max(seen(self.frames.n_rendered())),
-            bridged: self.frames.n_bridged(),
-            detected: seen(self.frames.n_detected()),
+            // The detector reports once a second; what it has inferred since was bridged too.
+            bridged: self.frames.n_bridged().max(detected),
+            detected,
             dropped: self.frames.n_dropped(),
         }
     }

@@ -7,8 +7,8 @@ use wire::Detections;
 /// An event with the time that it belongs to.
 #[derive(Debug)]
 pub struct Event {
-    /// Header stamp, ns; `None` for what carries none.
-    pub stamp: Option<i64>,
+    /// Header stamp, ns; the clock's time for what carries none.
+    pub stamp: i64,
     /// What happened.
     pub what: What,
 }

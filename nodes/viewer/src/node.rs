@@ -75,7 +75,7 @@ impl Flags {
 /// When the recording cannot be written, or ROS or Zenoh refuse.
 pub fn run(flags: Flags, mut ros: RosNode) -> anyhow::Result<ExitCode> {
     let outputs = Arc::new(Outputs::open(&flags.out, &flags.live())?);
-    let show = Rc::new(RefCell::new(Show::new(Arc::clone(&outputs))));
+    let show = Rc::new(RefCell::new(Show::new(Arc::clone(&outputs), ros.clock())));
     let (to_jpeg, jpeg_thread) = {
         let outputs = Arc::clone(&outputs);
         picture::start(move |event| outputs.show(event))?
@@ -224,12 +224,12 @@ fn subscribe(ros: &mut RosNode, flags: &Flags, show: &Rc<RefCell<Show>>) -> anyh
                 topic,
                 reliable(),
                 move |show, m: TwistStamped, at| {
-                    show.velocity(gated, Some(nanos(&m.header.stamp)), &m.twist, at);
+                    show.velocity(gated, nanos(&m.header.stamp), &m.twist, at);
                 },
             )?;
         } else {
             listen(ros, show, topic, reliable(), move |show, m: Twist, at| {
-                show.velocity(gated, None, &m, at)
+                show.velocity(gated, 0, &m, at)
             })?;
         }
     }

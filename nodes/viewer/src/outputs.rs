@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use rerun::log::ChunkBatcherConfig;
 use rerun::{RecordingStreamBuilder, SpawnOptions};
 
 use crate::event::Event;
@@ -14,6 +15,11 @@ use crate::recording::Recording;
 const APPLICATION: &str = "turtlebot-maze";
 /// A viewer otherwise takes three quarters of the memory.
 const VIEWER_MEMORY: &str = "2GB";
+/// A file is written once a second: what is logged more often makes it half as large again.
+const FILE_BATCHES: ChunkBatcherConfig = ChunkBatcherConfig {
+    flush_tick: Duration::from_secs(1),
+    ..ChunkBatcherConfig::DEFAULT
+};
 /// How long the file, and a viewer, may take for what still waits at the end.
 const FILE_PATIENCE: Duration = Duration::from_millis(2000);
 const VIEWER_PATIENCE: Duration = Duration::from_millis(500);
@@ -46,6 +52,7 @@ impl Outputs {
                 .with_context(|| format!("cannot make the folder {}", folder.display()))?;
         }
         let stream = builder()
+            .batcher_config(FILE_BATCHES)
             .save(file)
             .with_context(|| format!("cannot write {}", file.display()))?;
         Ok(Self {

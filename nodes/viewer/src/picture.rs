@@ -50,7 +50,7 @@ fn jpeg(payload: &[u8]) -> anyhow::Result<Event> {
         ExtendedColorType::Rgb8,
     )?;
     Ok(Event {
-        stamp: Some(frame.header.stamp.as_nanos()),
+        stamp: frame.header.stamp.as_nanos(),
         what: What::Picture(bytes),
     })
 }
@@ -95,7 +95,7 @@ mod tests {
         }
         input.push(picture("rgb8"));
         let event = events.recv().expect("a picture");
-        assert_eq!(event.stamp, Some(3_000_000_005));
+        assert_eq!(event.stamp, 3_000_000_005);
         let What::Picture(bytes) = &event.what else {
             panic!("{event:?} is no picture");
         };

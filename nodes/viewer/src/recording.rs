@@ -131,17 +131,12 @@ impl Recorder {
 
     fn record(&mut self, event: &Event) {
         self.stream.reset_time();
-        match event.stamp {
-            None | Some(0) => {}
-            Some(stamp) if stamp < EPOCH => {
-                self.stream.set_time(
-                    "sim_time",
-                    std::time::Duration::from_nanos(stamp.unsigned_abs()),
-                );
-            }
-            Some(stamp) => self
-                .stream
-                .set_timestamp_nanos_since_epoch("ros_time", stamp),
+        if event.stamp < EPOCH {
+            let since_start = Duration::from_nanos(event.stamp.unsigned_abs());
+            self.stream.set_time("sim_time", since_start);
+        } else {
+            self.stream
+                .set_timestamp_nanos_since_epoch("ros_time", event.stamp);
         }
         let shown = self.scene.show(&self.stream, event.stamp, &event.what);
         self.check(shown);
@@ -200,7 +195,7 @@ mod tests {
 
     fn at(seconds: i64, what: What) -> Event {
         Event {
-            stamp: Some(seconds * 1_000_000_000),
+            stamp: seconds * 1_000_000_000,
             what,
         }
     }
@@ -346,16 +341,21 @@ mod tests {
     }
 
     #[test]
-    fn boxes_are_shown_only_with_the_picture_that_they_belong_to() {
+    fn boxes_are_shown_only_with_the_picture_that_they_belong_to_whichever_comes_first() {
         let picture = || What::Picture(vec![0xff, 0xd8, 0xff]);
         let (rows, _) = recorded(&[
             at(1, picture()),
             at(1, boxes()),
             at(2, boxes()),
+            at(3, boxes()),
             at(3, picture()),
             at(3, boxes()),
         ]);
-        assert_eq!(rows.get("/camera/image/boxes"), Some(&2));
+        assert_eq!(
+            rows.get("/camera/image/boxes"),
+            Some(&2),
+            "of 1 and 3, each once"
+        );
     }
 
     #[test]

@@ -35,13 +35,14 @@ const MAX_TRAIL: usize = 2000;
 const TRAIL_BATCH: usize = 5;
 /// What lies on the floor is lifted a little, so that the map does not hide it, m.
 const ABOVE_MAP: f32 = 0.02;
-/// Pictures whose boxes may still come.
-const MAX_PICTURES: usize = 64;
+/// Pictures whose boxes may still come, and boxes whose picture may.
+const MAX_PENDING: usize = 64;
 
 /// What has to be remembered to show the next event.
 #[derive(Default)]
 pub struct Scene {
     pictures: VecDeque<i64>,
+    early_boxes: VecDeque<(i64, Boxes2D)>,
     goals: VecDeque<Goal>,
     trail: VecDeque<[f32; 3]>,
     trail_pending: usize,
@@ -65,6 +66,8 @@ impl Scene {
     /// # Errors
     /// When the stream refuses.
     pub fn begin(&mut self, stream: &RecordingStream) -> RecordingStreamResult<()> {
+        // What lies in the map is seen from the start, also before there is a map.
+        stream.log_static("map", &CoordinateFrame::new("map"))?;
         // The body of a TurtleBot 3 Waffle.
         let body = Boxes3D::from_centers_and_half_sizes(
             [(-0.064, 0.0, 0.047)],
@@ -112,17 +115,11 @@ impl Scene {
     pub fn show(
         &mut self,
         stream: &RecordingStream,
-        stamp: Option<i64>,
+        stamp: i64,
         what: &What,
     ) -> RecordingStreamResult<()> {
         match what {
-            What::Picture(jpeg) => {
-                self.remember_picture(stamp);
-                stream.log(
-                    "camera/image",
-                    &EncodedImage::new(jpeg.clone()).with_media_type("image/jpeg"),
-                )
-            }
+            What::Picture(jpeg) => self.show_picture(stream, stamp, jpeg),
             What::Camera(camera) => show_camera(stream, camera),
             What::Boxes(detections) => self.show_boxes(stream, stamp, detections),
             What::Transform(transform) => show_transform(stream, transform),
@@ -165,24 +162,31 @@ impl Scene {
         }
     }
 
-    fn remember_picture(&mut self, stamp: Option<i64>) {
-        self.pictures.extend(stamp);
-        if self.pictures.len() > MAX_PICTURES {
-            self.pictures.pop_front();
+    fn show_picture(
+        &mut self,
+        stream: &RecordingStream,
+        stamp: i64,
+        jpeg: &[u8],
+    ) -> RecordingStreamResult<()> {
+        let image = EncodedImage::new(jpeg.to_vec()).with_media_type("image/jpeg");
+        stream.log("camera/image", &image)?;
+        if let Some(i) = self.early_boxes.iter().position(|(s, _)| *s == stamp)
+            && let Some((_, boxes)) = self.early_boxes.remove(i)
+        {
+            return stream.log("camera/image/boxes", &boxes);
         }
+        push_bounded(&mut self.pictures, stamp);
+        Ok(())
     }
 
-    /// Boxes are shown with the picture that they belong to; those of a picture that was not shown would be seen on
+    /// Boxes are shown with the picture that they belong to; those of a picture that is not shown would be seen on
     /// another one.
     fn show_boxes(
-        &self,
+        &mut self,
         stream: &RecordingStream,
-        stamp: Option<i64>,
+        stamp: i64,
         detections: &Detections,
     ) -> RecordingStreamResult<()> {
-        if !stamp.is_some_and(|stamp| self.pictures.contains(&stamp)) {
-            return Ok(());
-        }
         let found = &detections.detections;
         let corners = found.iter().map(|d| [d.bbox[0], d.bbox[1]]);
         let sizes = found
@@ -194,7 +198,16 @@ impl Scene {
         let boxes = Boxes2D::from_mins_and_sizes(corners, sizes)
             .with_labels(labels)
             .with_colors([PURPLE]);
-        stream.log("camera/image/boxes", &boxes)
+        match self.pictures.iter().position(|s| *s == stamp) {
+            Some(i) => {
+                self.pictures.remove(i);
+                stream.log("camera/image/boxes", &boxes)
+            }
+            None => {
+                push_bounded(&mut self.early_boxes, (stamp, boxes));
+                Ok(())
+            }
+        }
     }
 
     fn show_trail(&mut self, stream: &RecordingStream, at: [f32; 3]) -> RecordingStreamResult<()> {
@@ -372,6 +385,13 @@ impl Goal {
             Answer::Unsure => "unsure",
         };
         format!("{} {word}", self.number).trim_end().to_owned()
+    }
+}
+
+fn push_bounded<T>(pending: &mut VecDeque<T>, item: T) {
+    pending.push_back(item);
+    if pending.len() > MAX_PENDING {
+        pending.pop_front();
     }
 }
 

@@ -11,7 +11,7 @@ use r2r::tf2_msgs::msg::TFMessage;
 use report::detector_link::Message;
 use report::latency::LatencyJoin;
 use report::run::Search;
-use ros_node::time::nanos;
+use ros_node::time::{Clock, nanos};
 use wire::Detections;
 
 use crate::event::{Camera, Event, Severity, What};
@@ -29,6 +29,7 @@ const MAX_NODES: usize = 256;
 /// Thins out what comes in, and computes what is only seen by comparing.
 pub struct Show {
     outputs: Arc<Outputs>,
+    clock: Clock,
     pictures: RateLimit,
     scans: RateLimit,
     transforms: RateLimit,
@@ -40,10 +41,11 @@ pub struct Show {
 }
 
 impl Show {
-    /// Shows on `outputs`.
-    pub fn new(outputs: Arc<Outputs>) -> Self {
+    /// Shows on `outputs`. By `clock` is dated what carries no stamp.
+    pub fn new(outputs: Arc<Outputs>, clock: Clock) -> Self {
         Self {
             outputs,
+            clock,
             pictures: RateLimit::new(PICTURE_PERIOD),
             scans: RateLimit::new(SCAN_PERIOD),
             transforms: RateLimit::new(TRANSFORM_PERIOD),
@@ -55,9 +57,13 @@ impl Show {
         }
     }
 
-    /// Shows an event with its stamp (ns).
+    /// Shows an event with its stamp (ns); an unset one (0) counts as now.
     pub fn event(&self, stamp: i64, what: What) {
-        let stamp = Some(stamp);
+        let stamp = if stamp == 0 {
+            self.clock.now_nanos()
+        } else {
+            stamp
+        };
         self.outputs.show(Arc::new(Event { stamp, what }));
     }
 
@@ -108,22 +114,19 @@ impl Show {
         self.event(stamp, What::Search(search));
     }
 
-    /// A velocity before or behind the gate. Without a stamp only its value is shown.
-    pub fn velocity(&mut self, gated: bool, stamp: Option<i64>, twist: &Twist, at: Instant) {
-        if let Some(stamp) = stamp {
-            if !gated {
-                self.velocity_gate.start(stamp, at);
-            } else if let Some(latency) = self.velocity_gate.end(stamp, at) {
-                self.latency(stamp, "velocity_gate", latency);
-            }
+    /// A velocity before or behind the gate. Without a stamp (0) only its value is shown.
+    pub fn velocity(&mut self, gated: bool, stamp: i64, twist: &Twist, at: Instant) {
+        if !gated {
+            self.velocity_gate.start(stamp, at);
+        } else if let Some(latency) = self.velocity_gate.end(stamp, at) {
+            self.latency(stamp, "velocity_gate", latency);
         }
-        let (linear, angular) = (twist.linear.x, twist.angular.z);
         let what = What::Velocity {
             gated,
-            linear,
-            angular,
+            linear: twist.linear.x,
+            angular: twist.angular.z,
         };
-        self.outputs.show(Arc::new(Event { stamp, what }));
+        self.event(stamp, what);
     }
 
     /// A scan.
