@@ -25,6 +25,14 @@ pub fn cargo(ros: &Ros, args: &[&str]) -> std::process::Command {
         args,
     );
     cargo.current_dir(cache::project()).envs(ros.environment());
+    // What the cargo that runs us tells us of ourselves. Build scripts (ring's) run again when it changes, and with
+    // them half the workspace would be compiled anew after each `cargo build` typed by hand.
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            cargo.env_remove(name);
+        }
+    }
     cargo
 }
 

@@ -21,12 +21,18 @@ pub fn folder() -> anyhow::Result<PathBuf> {
     Ok(base.join("turtlebot-maze"))
 }
 
-/// The checkout's root.
+/// The checkout's root. Asked of cargo as it runs: with a target folder that several checkouts share, this program may
+/// have been compiled in another.
 pub fn project() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap_or(Path::new("."))
-        .to_path_buf()
+    let manifest = std::env::var_os("CARGO_MANIFEST_DIR");
+    Path::new(
+        manifest
+            .as_deref()
+            .unwrap_or(env!("CARGO_MANIFEST_DIR").as_ref()),
+    )
+    .parent()
+    .unwrap_or(Path::new("."))
+    .to_path_buf()
 }
 
 /// A mark that a step of the set-up was completed with certain inputs; it is done again when they change.

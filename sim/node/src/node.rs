@@ -75,8 +75,8 @@ struct SimNode {
     outputs: Outputs,
     camera: Camera,
     peers: Peers,
-    /// Nobody is waited for: time follows the wall clock.
     as_fast_as_it_goes: bool,
+    pace_detections: bool,
     wall_pace: WallPace,
     was_paced: bool,
     real_time_factor: RealTimeFactor,
@@ -111,6 +111,7 @@ impl SimNode {
             camera: Camera::start(&mut ros.node, world, args.seed)?,
             peers,
             as_fast_as_it_goes,
+            pace_detections: args.pace_detections,
             wall_pace: WallPace::new(factor, Duration::ZERO, now),
             was_paced: false,
             real_time_factor: RealTimeFactor::new(now, Duration::ZERO),
@@ -125,11 +126,10 @@ impl SimNode {
         self.take_inputs();
         self.simulation.step();
         self.publish();
-        if self.is_paced() {
-            if self.simulation.steps().is_multiple_of(CONTROL_STEPS) {
-                self.wait_for_peers(ros);
-            }
-        } else {
+        if self.as_fast_as_it_goes && self.simulation.steps().is_multiple_of(CONTROL_STEPS) {
+            self.wait_for_peers(ros);
+        }
+        if !self.is_paced() {
             self.wait_for_wall(ros);
         }
     }
@@ -176,10 +176,13 @@ impl SimNode {
         }
     }
 
-    /// Whether somebody who controls the robot is there to be waited for. Until then time passes as on the wall, so
-    /// that a run does not begin with hours in which nothing happened.
+    /// Whether all who are to be waited for are there. Until then time passes as on the wall, so that a run does not
+    /// begin with hours in which nothing happened, or go on while the detector starts anew.
     fn is_paced(&self) -> bool {
-        self.as_fast_as_it_goes && (self.peers.has(NAVIGATION) || self.peers.has(LOCALIZATION))
+        let heard = |name| self.peers.has_heard(name);
+        self.as_fast_as_it_goes
+            && (heard(NAVIGATION) || heard(LOCALIZATION))
+            && (heard(DETECTOR) || !self.pace_detections)
     }
 
     /// Who has not done the present control period yet.

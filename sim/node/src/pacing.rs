@@ -52,9 +52,11 @@ impl Peers {
         }
     }
 
-    /// Whether `name` has been heard and is still there.
-    pub fn has(&self, name: &str) -> bool {
-        self.peers.contains_key(name)
+    /// Whether `name` is there and has been heard, not only expected.
+    pub fn has_heard(&self, name: &str) -> bool {
+        self.peers
+            .get(name)
+            .is_some_and(|peer| peer.done != i64::MIN)
     }
 
     /// Whether `name` is waited for and has not done `stamp` yet.
@@ -169,10 +171,12 @@ mod tests {
     fn an_answer_makes_up_for_misses() {
         let mut peers = Peers::default();
         peers.expect("detector", 5);
+        assert!(peers.owes("detector", 1) && !peers.has_heard("detector"));
         for _ in 0..4 {
             peers.miss("detector");
         }
         peers.heard("detector", 1);
+        assert!(peers.has_heard("detector"));
         for _ in 0..4 {
             peers.miss("detector");
         }
