@@ -7,11 +7,29 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    match cli::Cli::parse().run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::from(2)
+    let json = std::env::args_os().any(|arg| arg == "--json");
+    let cli = match cli::Cli::try_parse() {
+        Ok(cli) => cli,
+        // Help and version are no errors, and go where clap sends them.
+        Err(error) if !json || !error.use_stderr() => error.exit(),
+        Err(error) => return refuse(&error.to_string(), json),
+    };
+    match cli.run() {
+        Ok(folder) => {
+            if json {
+                println!("{}", serde_json::json!({ "written": folder }));
+            }
+            ExitCode::SUCCESS
         }
+        Err(error) => refuse(&format!("{error:#}"), json),
     }
+}
+
+fn refuse(message: &str, json: bool) -> ExitCode {
+    if json {
+        println!("{}", serde_json::json!({ "error": message }));
+    } else {
+        eprintln!("error: {message}");
+    }
+    ExitCode::from(2)
 }

@@ -197,32 +197,11 @@ impl Run {
         kill_process(pid(id)?, signal).with_context(|| format!("{program} is gone"))
     }
 
-    /// The processes of this run: number and program. They are told by their environment, also after their supervisor's end.
+    /// The processes of this run but its supervisor, also after that one's end.
     pub fn processes(&self) -> Vec<(u32, String)> {
-        let mark = format!("ROS_DOMAIN_ID={}", self.domain).into_bytes();
-        let numbers = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-        numbers
-            .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
-            .filter(|id| *id != self.child.id())
-            .filter_map(|id| {
-                let environment = std::fs::read(format!("/proc/{id}/environ")).ok()?;
-                let belongs = environment
-                    .split(|byte| *byte == 0)
-                    .any(|variable| variable == mark);
-                let program = std::fs::read_link(format!("/proc/{id}/exe")).ok()?;
-                let ours = program.parent() == programs().ok().as_deref();
-                (belongs && ours).then(|| {
-                    (
-                        id,
-                        program
-                            .file_name()
-                            .unwrap_or_default()
-                            .to_string_lossy()
-                            .into_owned(),
-                    )
-                })
-            })
-            .collect()
+        let mut processes = processes_in(self.domain);
+        processes.retain(|(id, _)| *id != self.child.id());
+        processes
     }
 
     /// Waits until no process of this run is left.
@@ -332,6 +311,25 @@ impl Drop for Peer {
     }
 }
 
+/// The project's processes in a ROS domain, told by their environment: number and program.
+pub fn processes_in(domain: u8) -> Vec<(u32, String)> {
+    let mark = format!("ROS_DOMAIN_ID={domain}").into_bytes();
+    let numbers = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    numbers
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
+        .filter_map(|id| {
+            let environment = std::fs::read(format!("/proc/{id}/environ")).ok()?;
+            let belongs = environment
+                .split(|byte| *byte == 0)
+                .any(|variable| variable == mark);
+            let program = std::fs::read_link(format!("/proc/{id}/exe")).ok()?;
+            let ours = program.parent() == programs().ok().as_deref();
+            let name = program.file_name().unwrap_or_default();
+            (belongs && ours).then(|| (id, name.to_string_lossy().into_owned()))
+        })
+        .collect()
+}
+
 fn pid(id: u32) -> anyhow::Result<Pid> {
     i32::try_from(id)
         .ok()
@@ -339,7 +337,11 @@ fn pid(id: u32) -> anyhow::Result<Pid> {
         .context("no process number")
 }
 
-fn free_port() -> anyhow::Result<u16> {
+/// A port of loopback that nobody listens on.
+///
+/// # Errors
+/// When there is none.
+pub fn free_port() -> anyhow::Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 

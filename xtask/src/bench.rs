@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::process::command;
 use crate::{build, cache, demo, ros};
@@ -18,6 +19,8 @@ enum Name {
     Tree,
     /// The detector
     Detector,
+    /// Twenty searches in a row, as fast as they go: some 40 minutes, and only when named
+    Seeds,
 }
 
 #[derive(Args)]
@@ -47,6 +50,9 @@ pub fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
     let mut rows = Vec::new();
     if wanted(Name::Loop) {
         rows.extend(measure_loop(&ros)?);
+    }
+    if flags.name == Some(Name::Seeds) {
+        rows.extend(measure_seeds(&ros)?);
     }
     if wanted(Name::Tree) {
         rows.extend(rows_of(&ros, "behavior_tree", &[])?);
@@ -89,33 +95,43 @@ fn rows_of(ros: &ros::Ros, program: &str, further: &[&str]) -> anyhow::Result<Ve
         .with_context(|| format!("{program} bench --json printed no rows"))
 }
 
-fn measure_loop(ros: &ros::Ros) -> anyhow::Result<Vec<Row>> {
-    let out = cache::folder()?.join("bench-loop");
-    let _ = std::fs::remove_dir_all(&out);
-    std::fs::create_dir_all(&out)?;
-    let flags = demo::Flags {
-        seed: 1,
-        world: None,
-        map: None,
-        locations: None,
-        find: None,
-        tree: None,
-        model: None,
-        speed: 1.0,
-        rerun: false,
-        out: None,
-        json: false,
-    };
-    demo::search(ros, &flags, &out)?;
-    let report = demo::read_report(&out)?;
-    let own = |name: &str, unit: &str, value: Option<f64>| Row {
+/// A figure without a peer.
+fn own(name: &str, unit: &str, value: Option<f64>) -> Row {
+    Row {
         name: name.into(),
         value,
         unit: unit.into(),
         peer: None,
         peer_value: None,
         ratio: None,
+    }
+}
+
+/// A search in the maze of a seed: whether `demo` would call it a success, and its report.
+fn search(ros: &ros::Ros, seed: u64, speed: f64) -> anyhow::Result<(bool, Value)> {
+    let out = cache::folder()?.join("bench").join(seed.to_string());
+    let _ = std::fs::remove_dir_all(&out);
+    std::fs::create_dir_all(&out)?;
+    let flags = demo::Flags {
+        seed,
+        world: None,
+        map: None,
+        locations: None,
+        find: None,
+        tree: None,
+        model: None,
+        speed,
+        rerun: false,
+        out: None,
+        json: false,
     };
+    let good = demo::search(ros, &flags, &out)? == ExitCode::SUCCESS;
+    Ok((good, demo::read_report(&out)?))
+}
+
+fn measure_loop(ros: &ros::Ros) -> anyhow::Result<Vec<Row>> {
+    let (_, report) = search(ros, 1, 1.0)?;
+    let latency = |way: &str, percentile: &str| report["latency_ms"][way][percentile].as_f64();
     Ok(vec![
         own(
             "loop/real_time_factor",
@@ -125,12 +141,74 @@ fn measure_loop(ros: &ros::Ros) -> anyhow::Result<Vec<Row>> {
         own(
             "loop/camera_to_detection_p95",
             "ms",
-            report["latency_ms"]["camera_to_detection"]["p95"].as_f64(),
+            latency("camera_to_detection", "p95"),
         ),
         own(
             "loop/velocity_gate_p99",
             "ms",
-            report["latency_ms"]["velocity_gate"]["p99"].as_f64(),
+            latency("velocity_gate", "p99"),
         ),
     ])
+}
+
+/// Searches the mazes of the seeds 1 to 20; a table of them goes to standard error.
+fn measure_seeds(ros: &ros::Ros) -> anyhow::Result<Vec<Row>> {
+    const SEEDS: u64 = 20;
+    let mut table = String::from(
+        "| seed | found | position error | path | goals refused | collisions | frames | dropped | control periods missed | simulated time | real-time factor |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|\n",
+    );
+    let (mut all_good, mut collisions, mut dropped, mut missed) = (0, 0, 0, 0);
+    let (mut simulated, mut wall) = (0.0, 0.0);
+    for seed in 1..=SEEDS {
+        let (good, report) = search(ros, seed, 0.0)?;
+        let number = |field: &str| report.pointer(field).and_then(Value::as_f64);
+        let count = |field: &str| report.pointer(field).and_then(Value::as_u64);
+        let as_it_must_be = good
+            && number("/path_length_m") >= Some(5.0)
+            && count("/goals/rejected") >= Some(1)
+            && count("/frames/dropped") == Some(0)
+            && count("/missed_control_periods") == Some(0);
+        all_good += u32::from(as_it_must_be);
+        collisions += count("/collisions").unwrap_or(0);
+        dropped += count("/frames/dropped").unwrap_or(0);
+        missed += count("/missed_control_periods").unwrap_or(0);
+        simulated += number("/sim_time_s").unwrap_or(0.0);
+        wall += number("/wall_time_s").unwrap_or(0.0);
+        let shown = |value: Option<f64>, digits: usize, unit: &str| {
+            value.map_or("-".into(), |value| format!("{value:.digits$}{unit}"))
+        };
+        let whole = |value: Option<u64>| value.map_or("-".into(), |value| value.to_string());
+        let found = if report["found"] == true {
+            report["class"].as_str().unwrap_or("yes")
+        } else {
+            report["reason"].as_str().unwrap_or("no")
+        };
+        let cells = [
+            seed.to_string(),
+            found.to_owned(),
+            shown(number("/position_error_m"), 2, " m"),
+            shown(number("/path_length_m"), 1, " m"),
+            whole(count("/goals/rejected")),
+            whole(count("/collisions")),
+            whole(count("/frames/detected")),
+            whole(count("/frames/dropped")),
+            whole(count("/missed_control_periods")),
+            shown(number("/sim_time_s"), 0, " s"),
+            shown(number("/real_time_factor"), 2, ""),
+        ];
+        table.push_str(&format!("| {} |\n", cells.join(" | ")));
+        eprint!("{table}");
+    }
+    let rows: [(&str, &str, f64); 5] = [
+        ("seeds/all_as_it_must_be", "runs", f64::from(all_good)),
+        ("seeds/collisions", "1", collisions as f64),
+        ("seeds/frames_dropped", "1", dropped as f64),
+        ("seeds/control_periods_missed", "1", missed as f64),
+        ("seeds/real_time_factor", "1", simulated / wall),
+    ];
+    Ok(rows
+        .into_iter()
+        .map(|(name, unit, value)| own(name, unit, Some(value)))
+        .collect())
 }

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::bail;
+use clap::Args;
+use serde::Serialize;
 
 use crate::process::output;
 use crate::{cache, ros};
@@ -58,9 +60,58 @@ pub fn require_toolchain() -> anyhow::Result<()> {
     )
 }
 
+#[derive(Args)]
+pub struct Flags {
+    /// Print the findings as one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+/// One thing that was looked for.
+#[derive(Serialize)]
+struct Finding {
+    /// `ok`, `MISSING` (needed), `warn`, `later` (set up when first needed), `none` (optional) or `info`.
+    state: &'static str,
+    what: &'static str,
+    detail: String,
+}
+
 /// `cargo xtask doctor`: exit status 0 when a demo can run, 2 when something needed is missing.
-pub fn run() -> anyhow::Result<ExitCode> {
+pub fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
+    let findings = findings()?;
     let missing = missing();
+    let remedy = (!missing.is_empty()).then(|| remedy(&missing));
+    if flags.json {
+        println!(
+            "{}",
+            serde_json::json!({ "findings": findings, "remedy": remedy })
+        );
+    } else {
+        for Finding {
+            state,
+            what,
+            detail,
+        } in &findings
+        {
+            println!("{state:>8}  {what:<18} {detail}");
+        }
+        match &remedy {
+            None => println!("\nEverything needed is there: cargo xtask demo"),
+            Some(remedy) => println!("\nInstall what is missing with:\n  {remedy}"),
+        }
+    }
+    Ok(ExitCode::from(if remedy.is_none() { 0 } else { 2 }))
+}
+
+fn findings() -> anyhow::Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    let mut show = |state, what, detail: &str| {
+        findings.push(Finding {
+            state,
+            what,
+            detail: detail.to_owned(),
+        });
+    };
     for (what, program, args, _) in REQUIRED {
         match output(program, args) {
             Some(found) => show("ok", what, found.lines().next().unwrap_or_default()),
@@ -85,17 +136,12 @@ pub fn run() -> anyhow::Result<ExitCode> {
         Ok(state) => show("ok", "ROS 2 Jazzy", &state),
         Err(error) => show("later", "ROS 2 Jazzy", &error.to_string()),
     }
-    let model = cache::project().join("models/maze_yolov8.onnx");
+    let model = "models/maze_yolov8.onnx";
+    let there = cache::project().join(model).exists();
     show(
-        if model.exists() { "ok" } else { "MISSING" },
+        if there { "ok" } else { "MISSING" },
         "detector network",
-        &format!(
-            "{}",
-            model
-                .strip_prefix(cache::project())
-                .unwrap_or(&model)
-                .display()
-        ),
+        model,
     );
     match output("rerun", &["--version"]) {
         Some(version) => show(
@@ -124,16 +170,7 @@ pub fn run() -> anyhow::Result<ExitCode> {
         }
     }
     show("info", "cache", &cache_size(&cache::folder()?));
-    if missing.is_empty() {
-        println!("\nEverything needed is there: cargo xtask demo");
-        return Ok(ExitCode::SUCCESS);
-    }
-    println!("\nInstall what is missing with:\n  {}", remedy(&missing));
-    Ok(ExitCode::from(2))
-}
-
-fn show(state: &str, what: &str, detail: &str) {
-    println!("{state:>8}  {what:<18} {detail}");
+    Ok(findings)
 }
 
 fn cache_size(folder: &Path) -> String {

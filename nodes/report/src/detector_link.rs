@@ -33,7 +33,7 @@ impl DetectorLink {
     /// # Errors
     /// When `endpoint` is no Zenoh endpoint, or no thread can be started.
     pub fn open(endpoint: &str) -> anyhow::Result<Self> {
-        let config = client_config(endpoint)?;
+        let config = zenoh_client::config(endpoint)?;
         let (sender, messages) = sync_channel(QUEUE);
         let (opened, opening) = sync_channel(1);
         thread::Builder::new()
@@ -109,27 +109,4 @@ fn subscribe(
     subscriber
         .wait()
         .map_err(|error| anyhow!("cannot subscribe to Zenoh key {key}: {error}"))
-}
-
-/// A client of one router: it meets nobody else, waits for it when it is not there yet, and comes back to it.
-fn client_config(endpoint: &str) -> anyhow::Result<Config> {
-    let mut config = Config::default();
-    let settings = [
-        ("mode", "\"client\"".to_owned()),
-        ("connect/endpoints", serde_json::to_string(&[endpoint])?),
-        ("connect/timeout_ms", "-1".to_owned()),
-        ("connect/exit_on_failure", "false".to_owned()),
-        ("listen/endpoints", "[]".to_owned()),
-        ("scouting/multicast/enabled", "false".to_owned()),
-        ("scouting/gossip/enabled", "false".to_owned()),
-    ];
-    for (name, value) in settings {
-        config
-            .insert_json5(name, &value)
-            .map_err(|error| anyhow!("{error}"))
-            .with_context(|| {
-                format!("--zenoh {endpoint:?} is no endpoint such as tcp/127.0.0.1:7447")
-            })?;
-    }
-    Ok(config)
 }

@@ -48,7 +48,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, clap::
 
 /// Whether the result was asked for as one JSON document, told even from a command line that does not parse.
 pub fn wants_json(args: &[OsString]) -> bool {
-    args.get(1).is_some_and(|name| name == "run") && args.iter().any(|arg| arg == "--json")
+    args.iter().any(|arg| arg == "--json")
 }
 
 fn command() -> Command {

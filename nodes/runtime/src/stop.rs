@@ -25,6 +25,9 @@ pub struct StopOptions {
     /// Zenoh router of the robot, where no run is on this machine
     #[arg(long, value_name = "ENDPOINT", default_value = "tcp/127.0.0.1:7447")]
     pub zenoh: String,
+    /// Print what was done as one JSON document
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Latches or resets. Comes back when it has done so by itself; else becomes the gate's own client program.
@@ -39,13 +42,14 @@ pub fn stop(options: &StopOptions, runs: &Path, programs: &Path) -> Result<()> {
     if options.reset {
         reset(options, &live, programs)
     } else if live.is_empty() {
-        Err(become_client("latch", &options.zenoh, None, programs).into())
+        let json = options.json;
+        Err(become_client("latch", &options.zenoh, None, json, programs).into())
     } else {
-        latch_all(&live)
+        latch_all(&live, options.json)
     }
 }
 
-fn latch_all(live: &[RunNote]) -> Result<()> {
+fn latch_all(live: &[RunNote], json: bool) -> Result<()> {
     let mut failed = Vec::new();
     for run in live {
         match GateLink::new(&run.control_socket).and_then(|gate| gate.latch("turtlebot-maze stop"))
@@ -54,16 +58,23 @@ fn latch_all(live: &[RunNote]) -> Result<()> {
             Err(cause) => failed.push(format!("run {}: {cause}", run.pid)),
         }
     }
-    if failed.is_empty() {
-        return Ok(());
+    if !failed.is_empty() {
+        bail!("not stopped: {}", failed.join("; "));
     }
-    bail!("not stopped: {}", failed.join("; "))
+    if json {
+        let runs: Vec<_> = live.iter().map(|run| run.pid).collect();
+        println!("{}", serde_json::json!({ "latched": runs }));
+    }
+    Ok(())
 }
 
 fn reset(options: &StopOptions, live: &[RunNote], programs: &Path) -> Result<()> {
     match live {
-        [] => Err(become_client("reset", &options.zenoh, None, programs).into()),
-        [run] => Err(become_client("reset", &run.zenoh, run.ros_domain_id, programs).into()),
+        [] => Err(become_client("reset", &options.zenoh, None, options.json, programs).into()),
+        [run] => {
+            let domain = run.ros_domain_id;
+            Err(become_client("reset", &run.zenoh, domain, options.json, programs).into())
+        }
         several => {
             let ids = several
                 .iter()
@@ -75,8 +86,15 @@ fn reset(options: &StopOptions, live: &[RunNote], programs: &Path) -> Result<()>
     }
 }
 
-fn become_client(order: &str, zenoh: &str, domain: Option<u8>, programs: &Path) -> io::Error {
-    let args: Vec<OsString> = vec![order.into(), "--zenoh".into(), zenoh.into()];
+fn become_client(
+    order: &str,
+    zenoh: &str,
+    domain: Option<u8>,
+    json: bool,
+    programs: &Path,
+) -> io::Error {
+    let mut args: Vec<OsString> = vec![order.into(), "--zenoh".into(), zenoh.into()];
+    args.extend(json.then(|| "--json".into()));
     let env = domain.map(|domain| {
         [
             ("ROS_DOMAIN_ID", domain.to_string()),

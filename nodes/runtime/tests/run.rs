@@ -491,11 +491,13 @@ fn two_runs_side_by_side_have_domains_and_ports_of_their_own_and_stop_reaches_bo
     assert_ne!(notes[0].ros_domain_id, notes[1].ros_domain_id);
 
     let stop = Command::new(first.program())
-        .arg("stop")
+        .args(["stop", "--json"])
         .env("XDG_RUNTIME_DIR", &runtime_dir)
         .output()
         .unwrap();
     assert!(stop.status.success(), "{}", text(&stop.stderr));
+    let latched: serde_json::Value = serde_json::from_slice(&stop.stdout).unwrap();
+    assert_eq!(latched["latched"].as_array().unwrap().len(), 2, "{latched}");
     for stage in [&first, &second] {
         stage.await_line("gate latch turtlebot-maze stop", 1);
     }

@@ -3,6 +3,8 @@
 //! A client meets nobody but its router (no scouting), waits for it when it is not there yet, and comes back to it when
 //! it was lost.
 
+use std::time::Duration;
+
 use zenoh::Config;
 
 /// An endpoint that Zenoh does not understand.
@@ -19,9 +21,29 @@ pub struct EndpointError {
 /// # Errors
 /// When `endpoint` is no endpoint.
 pub fn config(endpoint: &str) -> Result<Config, EndpointError> {
+    client(endpoint, None)
+}
+
+/// As [`config`], but opening a session fails when the router is not reached within `patience`.
+///
+/// # Errors
+/// When `endpoint` is no endpoint.
+pub fn config_with_patience(endpoint: &str, patience: Duration) -> Result<Config, EndpointError> {
+    client(endpoint, Some(patience))
+}
+
+fn client(endpoint: &str, patience: Option<Duration>) -> Result<Config, EndpointError> {
+    let timeout = patience.map_or(-1, |patience| {
+        i64::try_from(patience.as_millis()).unwrap_or(i64::MAX)
+    });
     let json = serde_json::json!({
         "mode": "client",
-        "connect": { "endpoints": [endpoint], "timeout_ms": -1, "exit_on_failure": false },
+        "connect": {
+            "endpoints": [endpoint],
+            "timeout_ms": timeout,
+            "exit_on_failure": patience.is_some(),
+            "retry": { "period_init_ms": 100, "period_max_ms": 1000, "period_increase_factor": 2 },
+        },
         "listen": { "endpoints": [] },
         "scouting": { "multicast": { "enabled": false }, "gossip": { "enabled": false } },
     });

@@ -48,7 +48,7 @@ enum Textures {
 }
 
 impl Frames {
-    pub fn run(&self) -> anyhow::Result<()> {
+    pub fn run(self) -> anyhow::Result<PathBuf> {
         let families = match self.textures {
             Textures::Training => surfaces::Families::Training,
             Textures::HeldOut => surfaces::Families::HeldOut,
@@ -88,7 +88,8 @@ impl Frames {
                 .encode(&frame.rgb, width, height, ExtendedColorType::Rgb8)
                 .with_context(|| format!("cannot write {}", path.display()))?;
         }
-        write("boxes.csv".to_owned(), &boxes)
+        write("boxes.csv".to_owned(), &boxes)?;
+        Ok(self.out)
     }
 }
 

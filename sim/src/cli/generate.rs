@@ -31,13 +31,13 @@ pub struct Generate {
 }
 
 impl Generate {
-    pub fn run(&self) -> anyhow::Result<()> {
-        let &Self {
+    pub fn run(self) -> anyhow::Result<PathBuf> {
+        let Self {
             seed,
             find,
             absent,
             alone,
-            ..
+            out,
         } = self;
         let scenario = Scenario::generate(ScenarioOptions {
             seed,
@@ -45,7 +45,8 @@ impl Generate {
             absent,
             alone,
         })?;
-        Ok(scenario.write(&self.out)?)
+        scenario.write(&out)?;
+        Ok(out)
     }
 }
 
@@ -61,14 +62,15 @@ pub struct Map {
 }
 
 impl Map {
-    pub fn run(&self) -> anyhow::Result<()> {
+    pub fn run(self) -> anyhow::Result<PathBuf> {
         let world = World::read_sdf(&self.world)?;
         let write = || {
             fs::create_dir_all(&self.out)?;
             OccupancyGrid::of_world(&world).write(&self.out)?;
             write_ground_truth(&GroundTruth::of_world(&world, None, None), &self.out)
         };
-        write().with_context(|| format!("cannot write to {}", self.out.display()))
+        write().with_context(|| format!("cannot write to {}", self.out.display()))?;
+        Ok(self.out)
     }
 }
 

@@ -3,6 +3,8 @@
 mod frames;
 mod generate;
 
+use std::path::PathBuf;
+
 use clap::{Parser, Subcommand};
 
 /// Worlds for the simulator, and pictures taken in them.
@@ -11,6 +13,10 @@ use clap::{Parser, Subcommand};
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
+    /// Print the outcome as one JSON document.
+    #[arg(long, global = true)]
+    // `main` looks for it itself: it holds for a command line that does not parse, too.
+    json: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -24,8 +30,8 @@ enum Command {
 }
 
 impl Cli {
-    /// Does what was asked for.
-    pub fn run(self) -> anyhow::Result<()> {
+    /// Does what was asked for; the folder that was written to.
+    pub fn run(self) -> anyhow::Result<PathBuf> {
         match self.command {
             Command::Frames(frames) => frames.run(),
             Command::Generate(generate) => generate.run(),

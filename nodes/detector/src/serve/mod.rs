@@ -3,9 +3,9 @@
 //! Zenoh's threads put frames into the [`inbox`]; one thread takes them in turn, infers and answers. Nothing waits for
 //! the network while it holds a lock.
 
+mod camera_keys;
 mod figures;
 mod inbox;
-mod network;
 mod poses;
 mod worker;
 
@@ -60,11 +60,11 @@ pub enum Ended {
 /// When the model cannot be loaded, or an endpoint or key is none.
 pub fn serve(options: ServeOptions) -> Result<Ended> {
     let signals = signals()?;
-    let config = network::client_config(&options.zenoh)?;
+    let config = zenoh_client::config(&options.zenoh)?;
     let cameras = options
         .keys
         .iter()
-        .map(|key| Ok((key.as_str(), network::camera_name(key)?.to_owned())));
+        .map(|key| Ok((key.as_str(), camera_keys::camera_name(key)?.to_owned())));
     let cameras = cameras.collect::<Result<Vec<_>>>()?;
     notify(sd_notify::NotifyState::Status("loading the model"));
     let model = Model::load(&options.model, &options.model_options)?;

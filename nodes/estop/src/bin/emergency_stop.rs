@@ -25,6 +25,9 @@ struct Flags {
     /// Prefix of the robot's Zenoh keys
     #[arg(long, value_name = "NAME", default_value = "")]
     robot: String,
+    /// Print the outcome as one JSON document
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -42,6 +45,7 @@ fn run(flags: Flags, mut ros: RosNode) -> Result<ExitCode> {
         order,
         zenoh,
         robot,
+        json,
     } = flags;
     let service = match order {
         Order::Latch => "/emergency_stop",
@@ -86,20 +90,21 @@ fn run(flags: Flags, mut ros: RosNode) -> Result<ExitCode> {
         }
         verdict.is_some() || Instant::now() > deadline || ros.stop_requested()
     });
-    match verdict {
-        Some((true, message)) => {
-            println!("{message}");
-            Ok(ExitCode::SUCCESS)
-        }
-        Some((false, message)) => {
-            eprintln!("emergency_stop: refused: {message}");
-            Ok(ExitCode::from(NO_ANSWER))
-        }
-        None => {
-            eprintln!(
-                "emergency_stop: no gate answers on {service}; is it in this ROS domain (ROS_DOMAIN_ID)?"
-            );
-            Ok(ExitCode::from(NO_ANSWER))
-        }
+    let outcome = match verdict {
+        Some((true, message)) => Ok(message),
+        Some((false, message)) => Err(format!("refused: {message}")),
+        None => Err(format!(
+            "no gate answers on {service}; is it in this ROS domain (ROS_DOMAIN_ID)?"
+        )),
+    };
+    match &outcome {
+        Ok(message) if json => println!("{}", serde_json::json!({ "message": message })),
+        Err(error) if json => println!("{}", serde_json::json!({ "error": error })),
+        Ok(message) => println!("{message}"),
+        Err(error) => eprintln!("emergency_stop: {error}"),
     }
+    Ok(match outcome {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::from(NO_ANSWER),
+    })
 }
