@@ -115,11 +115,12 @@ mod value;
 mod xml;
 
 pub mod cli;
+pub mod nav2;
 
-pub use engine::{TestConfig, Transition};
+pub use engine::{BranchIo, TestConfig, Transition};
 pub use fault::{Fault, LoadError, Severity};
 pub use ports::{
-    Direction, In, InOut, Io, Leaf, Manifest, NodeError, Out, Outcome, PortSpec, Ports,
+    Branch, Direction, In, InOut, Io, Leaf, Manifest, NodeError, Out, Outcome, PortSpec, Ports,
 };
 pub use registry::{Factory, RegisterError, Substitute};
 pub use script::SyntaxError;

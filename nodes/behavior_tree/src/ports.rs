@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::blackboard::{Binding, Blackboard};
+use crate::engine::BranchIo;
 use crate::status::{Category, Status};
 use crate::types::{PortValue, Type};
 use crate::value::{ConvertError, Value};
@@ -161,11 +162,11 @@ impl Port {
 
 /// An input port of a node: read it with [`Io::read`].
 #[derive(Debug)]
-pub struct In<T>(u32, PhantomData<fn() -> T>);
+pub struct In<T>(pub(crate) u32, PhantomData<fn() -> T>);
 
 /// An output port of a node: write it with [`Io::write`].
 #[derive(Debug)]
-pub struct Out<T>(u32, PhantomData<fn(T)>);
+pub struct Out<T>(pub(crate) u32, PhantomData<fn(T)>);
 
 /// A port that is both read and written.
 #[derive(Debug)]
@@ -216,6 +217,15 @@ pub struct Ports {
 }
 
 impl Ports {
+    /// What a node's constructor gets when the node is made: the ports are known, and only numbered again.
+    pub(crate) fn of_node(name: &Arc<str>) -> Self {
+        Self {
+            specs: Vec::new(),
+            node_name: Arc::clone(name),
+            counting: Some(0),
+        }
+    }
+
     /// The node's name in the tree (empty at registration).
     #[must_use]
     pub fn node_name(&self) -> &str {
@@ -292,6 +302,7 @@ pub struct Io<'a> {
     pub(crate) ports: &'a [Port],
     pub(crate) now: Duration,
     pub(crate) name: &'a str,
+    pub(crate) status: Status,
     pub(crate) reason: &'a mut Option<String>,
     pub(crate) wake_up: &'a mut bool,
 }
@@ -328,6 +339,12 @@ impl Io<'_> {
     #[must_use]
     pub const fn name(&self) -> &str {
         self.name
+    }
+
+    /// The node's state before this tick: IDLE where it has been reset since the last one.
+    #[must_use]
+    pub const fn status(&self) -> Status {
+        self.status
     }
 
     /// FAILURE, with the reason why: [`Tree::failure`](crate::Tree::failure) tells it.
@@ -377,6 +394,15 @@ pub trait Leaf: Send {
     fn is_stateful(&self) -> bool {
         true
     }
+}
+
+/// A node with children of a user's own: a control, or a decorator if it has exactly one.
+pub trait Branch: Send {
+    /// One tick: ticks children as it sees fit. RUNNING means that more are needed.
+    fn tick(&mut self, io: &mut BranchIo<'_>) -> Outcome;
+
+    /// It is stopped: it forgets where it was. The engine resets its children afterwards.
+    fn on_halted(&mut self) {}
 }
 
 impl<F: FnMut(&mut Io<'_>) -> Outcome + Send> Leaf for F {

@@ -8,10 +8,11 @@ use crate::builtins::{self, Builtin};
 use crate::engine::TestConfig;
 use crate::fault::LoadError;
 use crate::load::build::build;
+use crate::load::models;
 use crate::load::names;
 use crate::load::sources::Sources;
 use crate::load::verify;
-use crate::ports::{Leaf, Manifest, Ports};
+use crate::ports::{Branch, Leaf, Manifest, PortSpec, Ports};
 use crate::script::compile::Enums;
 use crate::status::Category;
 use crate::tree::Tree;
@@ -19,11 +20,15 @@ use crate::tree::Tree;
 /// How a user's node is made.
 type Make = Arc<dyn Fn(&mut Ports) -> Box<dyn Leaf> + Send + Sync>;
 
+/// How a user's node with children is made.
+type MakeBranch = Arc<dyn Fn(&mut Ports) -> Box<dyn Branch> + Send + Sync>;
+
 /// What stands behind an ID.
 #[derive(Clone)]
 pub(crate) enum Maker {
     Builtin(Builtin),
     User(Make),
+    Branch(MakeBranch),
     /// Known from a `TreeNodesModel` only: it can be checked and drawn, and run with laid-down results.
     Model,
 }
@@ -135,10 +140,50 @@ impl Factory {
         )
     }
 
+    /// Registers a node with any number of children.
+    pub fn register_control<B: Branch + 'static>(
+        &mut self,
+        id: &str,
+        make: impl Fn(&mut Ports) -> B + Send + Sync + 'static,
+    ) -> Result<(), RegisterError> {
+        self.register_branch(id, Category::Control, make)
+    }
+
+    /// Registers a node with one child. After each of its ticks a child that has completed is reset.
+    pub fn register_decorator<B: Branch + 'static>(
+        &mut self,
+        id: &str,
+        make: impl Fn(&mut Ports) -> B + Send + Sync + 'static,
+    ) -> Result<(), RegisterError> {
+        self.register_branch(id, Category::Decorator, make)
+    }
+
+    fn register_branch<B: Branch + 'static>(
+        &mut self,
+        id: &str,
+        category: Category,
+        make: impl Fn(&mut Ports) -> B + Send + Sync + 'static,
+    ) -> Result<(), RegisterError> {
+        let mut ports = Ports::default();
+        drop(make(&mut ports));
+        let make: MakeBranch = Arc::new(move |ports| Box::new(make(ports)));
+        self.add_checked(id, category, ports.specs, Maker::Branch(make))
+    }
+
     fn register(&mut self, id: &str, category: Category, make: Make) -> Result<(), RegisterError> {
         let mut ports = Ports::default();
         drop(make(&mut ports));
-        for port in &ports.specs {
+        self.add_checked(id, category, ports.specs, Maker::User(make))
+    }
+
+    fn add_checked(
+        &mut self,
+        id: &str,
+        category: Category,
+        ports: Vec<PortSpec>,
+        maker: Maker,
+    ) -> Result<(), RegisterError> {
+        for port in &ports {
             if !names::is_port_name(&port.name) {
                 return Err(RegisterError::BadName(port.name.to_string()));
             }
@@ -158,9 +203,9 @@ impl Factory {
             Manifest {
                 id: id.into(),
                 category,
-                ports: ports.specs,
+                ports,
             },
-            Maker::User(make),
+            maker,
         )
     }
 
@@ -180,6 +225,15 @@ impl Factory {
             },
         );
         Ok(())
+    }
+
+    /// Declares the nodes that a file's `TreeNodesModel` describes and that are not registered. They can be checked, and
+    /// trees with them loaded where every one has a [`Substitute`].
+    pub fn declare_models(&mut self, path: impl AsRef<Path>) -> Result<(), LoadError> {
+        let mut sources = Sources::default();
+        sources.read_file(path.as_ref(), None);
+        models::declare(self, &mut sources);
+        sources.first_error()
     }
 
     /// Gives scripts and `Switch` cases a name for a number.

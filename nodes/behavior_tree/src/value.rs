@@ -168,6 +168,25 @@ impl Value {
         Self::Int(value as i64, IntType::Status)
     }
 
+    /// Whether it is the same value of the same kind. Values of users' own types are the same only where they are one
+    /// object, since nothing is known of what is in them.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Empty, Self::Empty) => true,
+            (Self::Int(a, of_a), Self::Int(b, of_b)) => a == b && of_a == of_b,
+            (Self::UInt64(a), Self::UInt64(b)) => a == b,
+            (Self::Real(a), Self::Real(b)) => a == b,
+            (Self::Text(a), Self::Text(b)) => a == b,
+            (Self::Json(a), Self::Json(b)) => a == b,
+            (Self::List(a), Self::List(b)) => {
+                a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| a.is_same(b))
+            }
+            (Self::Queue(a), Self::Queue(b)) => Arc::ptr_eq(&a.0, &b.0),
+            (Self::Opaque(a), Self::Opaque(b)) => Arc::ptr_eq(&a.value, &b.value),
+            _ => false,
+        }
+    }
+
     /// Nothing there yet.
     #[must_use]
     pub const fn is_empty(&self) -> bool {

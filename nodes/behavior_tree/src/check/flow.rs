@@ -272,15 +272,18 @@ impl<'a> Flow<'a> {
             let Some(key) = names::remapped_key(&port.name, text) else {
                 continue;
             };
-            let looks_only = matches!(
-                builtin,
-                Some(
-                    Builtin::WasEntryUpdated
-                        | Builtin::SkipUnlessUpdated
-                        | Builtin::WaitValueUpdate
-                        | Builtin::Switch
-                )
-            );
+            // The default entry of a port for any value need not be there.
+            let may_lack = given.is_none() && !port.info.is_strong();
+            let looks_only = may_lack
+                || matches!(
+                    builtin,
+                    Some(
+                        Builtin::WasEntryUpdated
+                            | Builtin::SkipUnlessUpdated
+                            | Builtin::WaitValueUpdate
+                            | Builtin::Switch
+                    )
+                );
             if port.direction != Direction::Output && !looks_only {
                 self.read(here, key, span, before, builtin.is_some());
             }
@@ -328,8 +331,8 @@ impl<'a> Flow<'a> {
                     success: start,
                 };
             }
-            // Each round writes its element before the child is ticked.
-            Some(Builtin::Loop(_)) => {
+            // Each round writes its element before the child is ticked; a user's node may do so too.
+            Some(Builtin::Loop(_)) | None => {
                 for key in &written {
                     self.write(here, key, &mut start);
                 }

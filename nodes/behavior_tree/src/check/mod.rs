@@ -6,7 +6,6 @@
 mod elements;
 mod flow;
 mod locations;
-mod models;
 mod outcomes;
 mod scripts;
 
@@ -15,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use crate::fault::{Fault, Severity};
 use crate::load::build::build;
+use crate::load::models;
 use crate::load::sources::{Finding, Sources};
 use crate::load::verify;
 use crate::registry::Factory;

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use super::{BAD_INPUT, YES};
 use crate::fault::{Fault, Severity};
-use crate::registry::Factory;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct CheckArgs {
@@ -20,7 +19,7 @@ pub(crate) struct CheckArgs {
 }
 
 pub(crate) fn check(args: &CheckArgs) -> u8 {
-    let factory = Factory::new();
+    let factory = super::factory();
     let faults: Vec<Fault> = args
         .files
         .iter()

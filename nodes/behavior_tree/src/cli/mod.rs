@@ -7,9 +7,15 @@ mod outcomes;
 mod recording;
 mod run;
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
+
+use crate::fault::LoadError;
+use crate::nav2::{self, Parked};
+use crate::registry::Factory;
 
 /// Everything went well and the answer is yes.
 const YES: u8 = 0;
@@ -41,6 +47,26 @@ enum Command {
     /// Measure ticks and loads.
     #[command(hide = true)]
     Bench(bench::BenchArgs),
+}
+
+/// Every node that the program knows: BehaviorTree.CPP's and Nav2's.
+fn factory() -> Factory {
+    let mut factory = Factory::new();
+    if let Err(error) = nav2::register(&mut factory, Arc::new(Parked)) {
+        eprintln!("error: {error}");
+    }
+    factory
+}
+
+/// And those that the tree's own file and `models` declare.
+fn factory_for(tree: &Path, models: &[PathBuf]) -> Result<Factory, LoadError> {
+    let mut factory = factory();
+    for model in models {
+        factory.declare_models(model)?;
+    }
+    // What is wrong with the tree is told when it is loaded.
+    let _ = factory.declare_models(tree);
+    Ok(factory)
 }
 
 /// Does what was asked for, and gives the exit status: 0 yes, 1 no, 2 bad input.

@@ -1,7 +1,6 @@
 //! `nodes`: what can stand in a tree.
 
 use super::YES;
-use crate::registry::Factory;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct NodesArgs {
@@ -11,7 +10,7 @@ pub(crate) struct NodesArgs {
 }
 
 pub(crate) fn nodes(args: &NodesArgs) -> u8 {
-    let factory = Factory::new();
+    let factory = super::factory();
     if args.xml {
         print!("{}", factory.nodes_xml());
         return YES;

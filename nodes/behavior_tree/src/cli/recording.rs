@@ -6,9 +6,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
+use super::run::RunArgs;
 use super::{BAD_INPUT, NO, YES, outcomes};
 use crate::engine::Transition;
-use crate::registry::Factory;
 use crate::tree::Tree;
 
 /// The version of the file format.
@@ -21,6 +21,9 @@ pub(crate) struct Recording {
     /// The tree file.
     file: PathBuf,
     tree: Option<String>,
+    /// Files that declare more nodes.
+    #[serde(default)]
+    models: Vec<PathBuf>,
     /// What was laid down for nodes, as it was in its file.
     outcomes: Option<serde_json::Value>,
     ticks: Vec<Tick>,
@@ -37,14 +40,16 @@ struct Tick {
 }
 
 impl Recording {
-    pub(crate) fn new(file: &Path, tree: Option<&str>, outcomes: Option<&Path>) -> Result<Self> {
-        let outcomes = outcomes.map(outcomes::read_json).transpose()?;
+    pub(crate) fn new(args: &RunArgs) -> Result<Self> {
+        let outcomes = args.outcomes.as_deref().map(outcomes::read_json);
+        let outcomes = outcomes.transpose()?;
         // Found again from any folder.
-        let file = file.canonicalize().unwrap_or_else(|_| file.to_path_buf());
+        let anywhere = |path: &PathBuf| path.canonicalize().unwrap_or_else(|_| path.clone());
         Ok(Self {
             format: FORMAT,
-            file,
-            tree: tree.map(str::to_owned),
+            file: anywhere(&args.file),
+            tree: args.tree.clone(),
+            models: args.model.iter().map(anywhere).collect(),
             outcomes,
             ticks: Vec::new(),
         })
@@ -91,19 +96,19 @@ impl Recording {
 
     /// The same tree at the same times.
     fn again(&self) -> Result<Self> {
-        let mut factory = Factory::new();
+        let mut factory = super::factory_for(&self.file, &self.models)?;
         if let Some(json) = &self.outcomes {
             outcomes::substitute(&mut factory, json)?;
         }
         let mut tree = factory.load_file_tree(&self.file, self.tree.as_deref())?;
         let (sender, receiver) = std::sync::mpsc::channel();
         tree.observe(move |transition| sender.send(transition).unwrap_or_default());
-        let (file, outcomes) = (self.file.clone(), self.outcomes.clone());
         let mut again = Self {
             format: FORMAT,
-            file,
+            file: self.file.clone(),
             tree: self.tree.clone(),
-            outcomes,
+            models: self.models.clone(),
+            outcomes: self.outcomes.clone(),
             ticks: Vec::new(),
         };
         for tick in &self.ticks {

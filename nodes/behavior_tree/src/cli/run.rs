@@ -9,7 +9,6 @@ use serde_json::{Map, Value as Json, json};
 use super::recording::Recording;
 use super::{BAD_INPUT, NO, YES, outcomes};
 use crate::engine::Transition;
-use crate::registry::Factory;
 use crate::status::Status;
 use crate::tree::Tree;
 
@@ -19,16 +18,19 @@ const TICK_PERIOD: Duration = Duration::from_millis(10);
 #[derive(Debug, clap::Args)]
 pub(crate) struct RunArgs {
     /// The tree file (.xml).
-    file: PathBuf,
+    pub file: PathBuf,
     /// The tree to run, where it is not the main tree of the file.
     #[arg(long, value_name = "ID")]
-    tree: Option<String>,
+    pub tree: Option<String>,
+    /// A file whose TreeNodesModel declares more nodes, for which there are --outcomes. May be given several times.
+    #[arg(long, value_name = "FILE.xml")]
+    pub model: Vec<PathBuf>,
     /// Give up after this many ticks.
     #[arg(long, default_value_t = 2000, value_name = "N")]
     max_ticks: u64,
     /// Results for nodes, as JSON: {"GoToPose": ["RUNNING", "SUCCESS"]}, or BehaviorTree.CPP's substitution rules.
     #[arg(long, value_name = "FILE.json")]
-    outcomes: Option<PathBuf>,
+    pub outcomes: Option<PathBuf>,
     /// Write the run to a file, for `replay` and `diff`.
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
@@ -49,7 +51,10 @@ struct End {
 }
 
 pub(crate) fn run(args: &RunArgs) -> u8 {
-    let mut factory = Factory::new();
+    let mut factory = match super::factory_for(&args.file, &args.model) {
+        Ok(factory) => factory,
+        Err(error) => return report(args, &load_failed(error.to_string()), None, &[]),
+    };
     if let Some(path) = &args.outcomes
         && let Err(error) = outcomes::read(&mut factory, path)
     {
@@ -83,12 +88,7 @@ fn tick(
     tree: &mut Tree,
     receiver: &Receiver<Transition>,
 ) -> anyhow::Result<(End, Vec<Transition>)> {
-    let recording = |path| -> anyhow::Result<_> {
-        Ok((
-            path,
-            Recording::new(&args.file, args.tree.as_deref(), args.outcomes.as_deref())?,
-        ))
-    };
+    let recording = |path| -> anyhow::Result<_> { Ok((path, Recording::new(args)?)) };
     let mut recording = args.record.as_ref().map(recording).transpose()?;
     let mut transitions = Vec::new();
     let mut end = End {

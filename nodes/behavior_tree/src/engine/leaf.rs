@@ -54,6 +54,7 @@ impl Engine {
             }),
             Kind::Test { state } => self.tick_test(i, state),
             Kind::User { state } => self.tick_user(i, state),
+            Kind::Branch { state, .. } => self.tick_branch(i, node, state),
         }
     }
 
@@ -64,6 +65,10 @@ impl Engine {
             Kind::Test { state } => self.halt_test(state),
             Kind::User { state } if self.status[i as usize] == Status::Running => {
                 self.halt_user(i, state)
+            }
+            Kind::Branch { state, .. } => {
+                self.forget_branch(state);
+                self.reset_children(node)?;
             }
             _ if node.is_decorator() => {
                 self.forget_decorator(i, node);
@@ -221,6 +226,7 @@ impl Engine {
             ports: &self.ports[first..end],
             now: self.now,
             name: &self.names[i as usize],
+            status: self.status[i as usize],
             reason: &mut reason,
             wake_up: &mut self.wake_up,
         };

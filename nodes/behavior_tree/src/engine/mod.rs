@@ -1,9 +1,10 @@
 //! The tree as it is ticked: flat arrays, one number a node, no pointers between nodes.
 //!
 //! A node's number is its place in the document, from 0, over all sub-trees; BehaviorTree.CPP's uid is one more.
-//! [`exec`] holds what every node has in common, [`control`], [`decorator`] and [`leaf`] what each kind does, [`timer`] what
-//! happens by the clock.
+//! [`exec`] holds what every node has in common, [`control`], [`decorator`] and [`leaf`] what each kind does,
+//! [`branch`] what users' nodes with children can do, [`timer`] what happens by the clock.
 
+mod branch;
 mod control;
 mod decorator;
 mod exec;
@@ -17,11 +18,12 @@ use std::time::Duration;
 
 use crate::blackboard::{Binding, Blackboard, BoardId, Slot};
 use crate::builtins::LoopType;
-use crate::ports::{Leaf, Port};
+use crate::ports::{Branch, Leaf, Port};
 use crate::script::compile::{Enums, Op, Script};
 use crate::status::Status;
 use crate::value::{SharedQueue, Value};
 
+pub use branch::BranchIo;
 pub use scripted::TestConfig;
 pub(crate) use scripted::TestScripts;
 pub(crate) use timer::Timers;
@@ -63,6 +65,7 @@ pub(crate) enum Kind {
     WasEntryUpdated { state: u32 },
     Test { state: u32 },
     User { state: u32 },
+    Branch { state: u32, is_decorator: bool },
 }
 
 /// A node. What it remembers between ticks is in the last four fields; each kind says what they mean to it.
@@ -100,6 +103,10 @@ impl Node {
                 | Kind::Loop { .. }
                 | Kind::Updated { .. }
                 | Kind::SubTree
+                | Kind::Branch {
+                    is_decorator: true,
+                    ..
+                }
         )
     }
 }
@@ -180,6 +187,14 @@ pub(crate) struct UserState {
     pub n_ports: u32,
 }
 
+/// A user's node with children, and its ports.
+pub(crate) struct BranchState {
+    /// Absent only while it is ticked.
+    pub branch: Option<Box<dyn Branch>>,
+    pub first_port: u32,
+    pub n_ports: u32,
+}
+
 /// A leaf whose results are laid down beforehand.
 #[derive(Debug)]
 pub(crate) struct TestState {
@@ -235,6 +250,7 @@ pub(crate) struct Engine {
     pub updates: Vec<UpdateState>,
     pub sets: Vec<SetState>,
     pub users: Vec<UserState>,
+    pub branches: Vec<BranchState>,
     pub tests: Vec<TestState>,
     pub timers: Timers,
     pub blackboard: Blackboard,
@@ -271,6 +287,7 @@ impl Engine {
             updates: Vec::new(),
             sets: Vec::new(),
             users: Vec::new(),
+            branches: Vec::new(),
             tests: Vec::new(),
             timers: Timers::default(),
             blackboard: Blackboard::default(),

@@ -544,6 +544,7 @@ impl<'a> Builder<'a> {
         match maker {
             Maker::Builtin(builtin) => self.builtin(element, i, manifest, *builtin),
             Maker::User(make) => Ok(self.user(element, manifest, make.as_ref())),
+            Maker::Branch(make) => Ok(self.branch(element, manifest, make.as_ref())),
             Maker::Model => {
                 let message = format!(
                     "'{}' is declared in a TreeNodesModel, but nothing is behind it",

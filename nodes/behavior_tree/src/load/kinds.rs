@@ -6,12 +6,12 @@ use super::build::{Builder, Built, Element, script_error};
 use super::names;
 use crate::builtins::{Builtin, LoopType};
 use crate::engine::{
-    Current, Kind, LoopState, NONE, NodeScript, ParallelState, SetState, TestConfig, TestScripts,
-    TestState, UpdateState, UserState,
+    BranchState, Current, Kind, LoopState, NONE, NodeScript, ParallelState, SetState, TestConfig,
+    TestScripts, TestState, UpdateState, UserState,
 };
-use crate::ports::{Leaf, Manifest, Ports, Source};
+use crate::ports::{Branch, Leaf, Manifest, Ports, Source};
 use crate::script::compile::{Enums, compile};
-use crate::status::Status;
+use crate::status::{Category, Status};
 use crate::value::Value;
 
 impl Builder<'_> {
@@ -256,12 +256,7 @@ impl Builder<'_> {
         make: &dyn Fn(&mut Ports) -> Box<dyn Leaf>,
     ) -> Kind {
         let first_port = self.add_ports(element, manifest);
-        let mut ports = Ports {
-            specs: Vec::new(),
-            node_name: Arc::clone(&element.name),
-            counting: Some(0),
-        };
-        let leaf = Some(make(&mut ports));
+        let leaf = Some(make(&mut Ports::of_node(&element.name)));
         let n_ports = manifest.ports.len() as u32;
         self.engine.users.push(UserState {
             leaf,
@@ -270,6 +265,26 @@ impl Builder<'_> {
         });
         Kind::User {
             state: (self.engine.users.len() - 1) as u32,
+        }
+    }
+
+    pub(super) fn branch(
+        &mut self,
+        element: &Element<'_>,
+        manifest: &Manifest,
+        make: &dyn Fn(&mut Ports) -> Box<dyn Branch>,
+    ) -> Kind {
+        let first_port = self.add_ports(element, manifest);
+        let branch = Some(make(&mut Ports::of_node(&element.name)));
+        let n_ports = manifest.ports.len() as u32;
+        self.engine.branches.push(BranchState {
+            branch,
+            first_port,
+            n_ports,
+        });
+        Kind::Branch {
+            state: (self.engine.branches.len() - 1) as u32,
+            is_decorator: manifest.category == Category::Decorator,
         }
     }
 

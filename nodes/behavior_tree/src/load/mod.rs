@@ -6,6 +6,7 @@
 pub(crate) mod build;
 mod enter;
 mod kinds;
+pub(crate) mod models;
 pub(crate) mod names;
 pub(crate) mod sources;
 pub(crate) mod verify;

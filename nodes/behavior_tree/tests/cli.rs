@@ -1,0 +1,187 @@
+//! The program itself: what it prints and its exit status.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test ends by a panic"
+)]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Value as Json, json};
+
+const TREE: &str = r#"<root BTCPP_format="4"><BehaviorTree ID="Main">
+  <RecoveryNode><Grasp object="cup"/><OpenHand/></RecoveryNode>
+</BehaviorTree></root>
+"#;
+
+const MODEL: &str = r#"<root BTCPP_format="4"><TreeNodesModel>
+  <Action ID="Grasp"><input_port name="object" type="std::string"/></Action>
+  <Action ID="OpenHand"/>
+</TreeNodesModel></root>
+"#;
+
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        let folder = Self(tempfile::tempdir().unwrap());
+        folder.write("tree.xml", TREE);
+        folder.write("model.xml", MODEL);
+        folder.write(
+            "outcomes.json",
+            &json!({"Grasp": ["FAILURE", "RUNNING", "SUCCESS"], "OpenHand": "SUCCESS"}).to_string(),
+        );
+        folder
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).unwrap();
+    }
+
+    /// Exit status and standard output.
+    fn run(&self, args: &[&str]) -> (i32, String) {
+        let program = Path::new(env!("CARGO_BIN_EXE_behavior_tree"));
+        let output = Command::new(program)
+            .args(args)
+            .current_dir(self.0.path())
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        (output.status.code().unwrap(), text)
+    }
+
+    fn run_json(&self, args: &[&str]) -> (i32, Json) {
+        let (code, text) = self.run(args);
+        (code, serde_json::from_str(&text).unwrap())
+    }
+}
+
+const RUN: [&str; 7] = [
+    "run",
+    "tree.xml",
+    "--json",
+    "--model",
+    "model.xml",
+    "--outcomes",
+    "outcomes.json",
+];
+
+#[test]
+fn nodes_of_a_model_run_with_outcomes() {
+    let folder = Folder::new();
+    let (code, json) = folder.run_json(&RUN);
+    assert_eq!(code, 0, "{json}");
+    assert_eq!(
+        (&json["result"], &json["ticks"]),
+        (&json!("SUCCESS"), &json!(2))
+    );
+    assert_eq!(json["nodes"][1], json!(["Grasp::2", "Grasp", 2]));
+}
+
+#[test]
+fn a_model_in_the_tree_file_will_do() {
+    let folder = Folder::new();
+    let inner = MODEL.replace(r#"<root BTCPP_format="4">"#, "");
+    folder.write("tree.xml", &TREE.replace("</root>", &inner));
+    let args = ["run", "tree.xml", "--json", "--outcomes", "outcomes.json"];
+    let (code, json) = folder.run_json(&args);
+    assert_eq!((code, &json["result"]), (0, &json!("SUCCESS")), "{json}");
+}
+
+#[test]
+fn nodes_of_a_model_without_outcomes_are_a_load_error() {
+    let folder = Folder::new();
+    folder.write("outcomes.json", r#"{"OpenHand": "SUCCESS"}"#);
+    let (code, json) = folder.run_json(&RUN);
+    assert_eq!((code, &json["error_kind"]), (2, &json!("load")));
+    let message = json["error_message"].as_str().unwrap();
+    assert!(message.contains("'Grasp' is declared"), "{message}");
+    assert!(message.contains("--outcomes"), "{message}");
+    assert_eq!(
+        (&json["ticks"], &json["nodes"], &json["blackboard"]),
+        (&json!(0), &json!([]), &json!({}))
+    );
+}
+
+#[test]
+fn a_node_that_nothing_declares_is_a_load_error() {
+    let folder = Folder::new();
+    let (code, json) =
+        folder.run_json(&["run", "tree.xml", "--json", "--outcomes", "outcomes.json"]);
+    let message = json["error_message"].as_str().unwrap();
+    assert_eq!((code, &json["error_kind"]), (2, &json!("load")));
+    assert!(message.contains("there is no node 'Grasp'"), "{message}");
+}
+
+#[test]
+fn a_missing_file_is_a_load_error() {
+    let folder = Folder::new();
+    for args in [
+        &["run", "none.xml", "--json"][..],
+        &["run", "tree.xml", "--json", "--model", "none.xml"],
+        &["run", "tree.xml", "--json", "--outcomes", "none.json"],
+    ] {
+        let (code, json) = folder.run_json(args);
+        assert_eq!((code, &json["error_kind"]), (2, &json!("load")), "{args:?}");
+    }
+}
+
+#[test]
+fn a_recording_with_a_model_replays_and_differs_from_another() {
+    let folder = Folder::new();
+    let record = |name: &str| {
+        let mut args = RUN.to_vec();
+        args.extend(["--record", name]);
+        assert_eq!(folder.run(&args).0, 0);
+    };
+    record("a");
+    folder.write(
+        "outcomes.json",
+        r#"{"Grasp": ["RUNNING", "RUNNING", "SUCCESS"], "OpenHand": "SUCCESS"}"#,
+    );
+    record("b");
+    assert_eq!(folder.run(&["replay", "a"]).0, 0);
+    assert_eq!(folder.run(&["diff", "a", "a"]).0, 0);
+    let (code, text) = folder.run(&["diff", "a", "b"]);
+    assert_eq!(code, 1);
+    assert!(text.contains("tick 1"), "{text}");
+}
+
+#[test]
+fn check_knows_the_nodes_of_a_model() {
+    let folder = Folder::new();
+    let (code, faults) = folder.run_json(&["check", "tree.xml", "--model", "model.xml", "--json"]);
+    assert_eq!((code, faults), (0, json!([])));
+    let (code, faults) = folder.run_json(&["check", "tree.xml", "--json"]);
+    assert_eq!(code, 2);
+    assert_eq!(faults[0]["code"], "unknown-node");
+    assert_eq!(
+        (&faults[0]["line"], &faults[0]["column"]),
+        (&json!(2), &json!(18))
+    );
+}
+
+#[test]
+fn the_list_of_nodes_is_a_model_that_names_every_node_once() {
+    let folder = Folder::new();
+    let (code, xml) = folder.run(&["nodes", "--xml"]);
+    assert_eq!(code, 0);
+    let document = roxmltree::Document::parse(&xml).unwrap();
+    let mut ids: Vec<&str> = document
+        .descendants()
+        .filter_map(|node| node.attribute("ID"))
+        .collect();
+    let n_ids = ids.len();
+    ids.dedup();
+    assert_eq!(ids.len(), n_ids);
+    for id in ["Sequence", "LoopString", "PipelineSequence", "GoalUpdated"] {
+        assert!(ids.contains(&id), "{id}");
+    }
+}
