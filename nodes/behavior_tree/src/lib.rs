@@ -115,6 +115,7 @@ mod value;
 mod xml;
 
 pub mod cli;
+pub mod draw;
 pub mod nav2;
 
 pub use engine::{BranchIo, TestConfig, Transition};

@@ -1,7 +1,8 @@
-//! The command line: `behavior_tree run FILE`, `check FILE…`, `nodes`.
+//! The command line: `behavior_tree run FILE`, `check FILE…`, `draw FILE` and so on.
 
 mod bench;
 mod check;
+mod draw;
 mod nodes;
 mod outcomes;
 mod recording;
@@ -24,7 +25,7 @@ const NO: u8 = 1;
 /// The input or the set-up is bad.
 const BAD_INPUT: u8 = 2;
 
-/// Behaviour trees in BehaviorTree.CPP's XML (version 4): run them, check them, list the nodes they can use.
+/// Behaviour trees in BehaviorTree.CPP's XML (version 4): run them, check them, draw them, list the nodes they can use.
 #[derive(Debug, Parser)]
 #[command(name = "behavior_tree", version, about)]
 pub struct Args {
@@ -38,6 +39,8 @@ enum Command {
     Run(run::RunArgs),
     /// Find the faults of tree files (.xml) and locations files (.yaml), all at once.
     Check(check::CheckArgs),
+    /// Draw a tree, for the terminal or as SVG.
+    Draw(draw::DrawArgs),
     /// Run a recording again, and say whether it goes the same way.
     Replay(recording::ReplayArgs),
     /// Compare two recordings, and show the first tick where they part.
@@ -75,6 +78,7 @@ pub fn run(args: &Args) -> ExitCode {
     match &args.command {
         Command::Run(args) => run::run(args).into(),
         Command::Check(args) => check::check(args).into(),
+        Command::Draw(args) => draw::draw(args).into(),
         Command::Replay(args) => recording::replay(args).into(),
         Command::Diff(args) => recording::diff(args).into(),
         Command::Nodes(args) => nodes::nodes(args).into(),
