@@ -7,8 +7,8 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, anyhow};
-use behavior_tree::{Category, Factory, Status, Tree};
+use anyhow::{Context as _, anyhow, bail};
+use behavior_tree::{Category, Factory, Severity, Status, Tree, locations};
 use clap::Parser;
 use r2r::geometry_msgs::msg::{Point, PointStamped};
 use r2r::std_msgs::msg::Header;
@@ -17,7 +17,6 @@ use ros_node::diagnostics::{self, Level, Report};
 use ros_node::{RosNode, qos, time};
 
 use crate::leaves::{self, Found};
-use crate::locations;
 use crate::navigation::Navigator;
 use crate::vision::{Eyes, Look};
 
@@ -54,7 +53,13 @@ pub struct Flags {
 /// When the tree or the locations cannot be loaded, or ROS refuses.
 pub fn run(flags: Flags, mut ros: RosNode) -> anyhow::Result<ExitCode> {
     let voice = Voice::new(&mut ros, &flags.find)?;
-    let locations = locations::read(&flags.locations)?;
+    let (locations, faults) = locations::read(&flags.locations);
+    if let Some(fault) = faults
+        .iter()
+        .find(|fault| fault.severity == Severity::Error)
+    {
+        bail!("{fault}");
+    }
     let navigator = Navigator::connect(&mut ros)?;
     let spoken = Rc::clone(&voice);
     let eyes = Eyes::open(&mut ros, &flags.zenoh, &flags.find, move |look| {

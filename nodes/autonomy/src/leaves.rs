@@ -9,9 +9,9 @@ mod look_for_object;
 
 use behavior_tree::{Factory, RegisterError};
 
-use crate::locations::Locations;
 use crate::navigation::Navigator;
 use crate::vision::Eyes;
+use behavior_tree::locations::Locations;
 
 pub use look_for_object::Found;
 

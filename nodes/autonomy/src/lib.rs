@@ -7,6 +7,5 @@
 pub mod depth;
 pub mod host;
 pub mod leaves;
-pub mod locations;
 pub mod navigation;
 pub mod vision;

@@ -13,7 +13,7 @@ use r2r::nav2_msgs::action::NavigateToPose;
 use r2r::std_msgs::msg::Header;
 use ros_node::{RosNode, qos, tf};
 
-use crate::locations::Pose2D;
+use behavior_tree::locations::Pose2D;
 
 /// The server accepts at once; one that has not by then is not there.
 const ACCEPT_TIMEOUT: Duration = Duration::from_secs(3);

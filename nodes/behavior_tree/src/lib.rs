@@ -116,6 +116,7 @@ mod xml;
 
 pub mod cli;
 pub mod draw;
+pub mod locations;
 pub mod nav2;
 
 pub use engine::{BranchIo, TestConfig, Transition};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use behavior_tree::{In, Io, Leaf, Outcome, Ports, Status};
 
 use super::locations::Poses;
-use crate::locations::Pose2D;
 use crate::navigation::{Navigator, Progress};
+use behavior_tree::locations::Pose2D;
 
 /// Sends a goal to `navigate_to_pose` and watches it. A halt cancels it; a goal that is refused, aborted or lost is a
 /// FAILURE with the reason.

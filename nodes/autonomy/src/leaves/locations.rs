@@ -7,7 +7,7 @@ use behavior_tree::{
     In, InOut, Io, Leaf, Out, Outcome, Ports, SharedQueue, Status, UserValue, Value,
 };
 
-use crate::locations::{Locations, Pose2D};
+use behavior_tree::locations::{Locations, Pose2D};
 
 /// The poses of all locations by name.
 pub struct Poses(pub HashMap<Arc<str>, Pose2D>);

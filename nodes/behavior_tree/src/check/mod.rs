@@ -5,7 +5,6 @@
 
 mod elements;
 mod flow;
-mod locations;
 mod outcomes;
 mod scripts;
 
@@ -28,7 +27,7 @@ impl Factory {
             .extension()
             .is_some_and(|extension| extension == "yaml" || extension == "yml");
         if is_yaml {
-            locations::check(path)
+            crate::locations::read(path).1
         } else {
             self.check_tree(path, models)
         }
