@@ -16,7 +16,10 @@ pub struct Endpoint {
 
 /// Name of the guard's node.
 pub const GUARD_NODE: &str = "estop_guard";
-/// A guard that has just started is seen in the graph a moment before it has told its identity.
+/// What the ROS graph shows for a publisher whose node is not discovered yet (`rmw_dds_common`).
+const UNKNOWN_NODE: &str = "_NODE_NAME_UNKNOWN_";
+/// A guard that has just started is seen in the graph a moment before it has told its identity, and its publisher a
+/// moment before its node.
 const GUARD_GRACE: Duration = Duration::from_secs(3);
 
 /// Finds publishers that have no business on the base's topic.
@@ -52,8 +55,11 @@ impl Watch {
             return None;
         }
         let unknown: Vec<_> = unknown.collect();
-        let is_guard = |endpoint: &&&Endpoint| endpoint.node.trim_start_matches('/') == GUARD_NODE;
-        if let Some(foreign) = unknown.iter().find(|endpoint| !is_guard(endpoint)) {
+        let may_be_guard = |endpoint: &&&Endpoint| {
+            let name = endpoint.node.rsplit('/').next().unwrap_or_default();
+            endpoint.node.trim_start_matches('/') == GUARD_NODE || name == UNKNOWN_NODE
+        };
+        if let Some(foreign) = unknown.iter().find(|endpoint| !may_be_guard(endpoint)) {
             return Some(foreign);
         }
         let since = *self.unknown_guard_since.get_or_insert(now);
@@ -103,8 +109,11 @@ mod tests {
         let ms = Duration::from_millis;
         let mut watch = Watch::default();
         watch.set_own([1; 16]);
-        let seen = [endpoint(1, "/estop"), endpoint(9, "/estop_guard")];
+        let nameless = "_NODE_NAMESPACE_UNKNOWN_/_NODE_NAME_UNKNOWN_";
+        let seen = [endpoint(1, "/estop"), endpoint(9, nameless)];
         assert_eq!(watch.foreign(&seen, ms(0)), None);
+        let seen = [endpoint(1, "/estop"), endpoint(9, "/estop_guard")];
+        assert_eq!(watch.foreign(&seen, ms(10)), None);
         assert_eq!(watch.foreign(&seen, ms(2999)), None);
         assert_eq!(watch.foreign(&seen, ms(3000)), Some(&seen[1]));
         watch.set_guard([9; 16]);
