@@ -119,5 +119,19 @@ fn the_live_graph_serves_its_peers_and_keeps_its_gates() {
         2,
         "nothing came in from Zenoh: {graph}"
     );
-    assert!(!run.log("gate").contains("LATCHED"), "{}", run.log("gate"));
+    assert!(
+        !run.log("gate").contains("stop latched"),
+        "{}",
+        run.log("gate")
+    );
+
+    let mut foreign = run.peer("foreign.py", &[]).unwrap();
+    let latched = json_line(&mut foreign, "LATCHED");
+    assert_eq!(latched["source"], "foreign publisher", "{latched}");
+    assert!(
+        latched["reason"].as_str().unwrap().contains("/foreign"),
+        "{latched}"
+    );
+    let diagnosed = json_line(&mut foreign, "DIAGNOSED");
+    assert_eq!(diagnosed["level"], 2, "{diagnosed}");
 }

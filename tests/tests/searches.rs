@@ -110,6 +110,11 @@ fn with_distractors_alone_the_search_fails_after_all_locations() {
     assert_not_found(&maze_without("2", &[]));
 }
 
+#[test]
+fn with_no_object_at_all_the_search_fails_after_all_locations() {
+    assert_not_found(&maze_without("5", &["--alone"]));
+}
+
 /// The hand-written corridor with a photograph on a panel at its far end instead of the ball.
 fn corridor_with_photo(folder: &Path, photo: &Path) -> PathBuf {
     let corridor = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sim/worlds/corridor.sdf");
