@@ -110,6 +110,7 @@ mod script;
 mod status;
 mod switch;
 mod tree;
+mod tree_xml;
 mod types;
 mod value;
 mod xml;
@@ -117,6 +118,7 @@ mod xml;
 pub mod cli;
 pub mod draw;
 pub mod locations;
+pub mod loggers;
 pub mod nav2;
 
 pub use engine::{BranchIo, TestConfig, Transition};

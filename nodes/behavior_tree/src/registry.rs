@@ -16,6 +16,7 @@ use crate::ports::{Branch, Leaf, Manifest, PortSpec, Ports};
 use crate::script::compile::Enums;
 use crate::status::Category;
 use crate::tree::Tree;
+use crate::tree_xml::write_models;
 
 /// How a user's node is made.
 type Make = Arc<dyn Fn(&mut Ports) -> Box<dyn Leaf> + Send + Sync>;
@@ -292,34 +293,9 @@ impl Factory {
     /// The nodes as a `TreeNodesModel`, which Groot2 reads.
     #[must_use]
     pub fn nodes_xml(&self) -> String {
-        use std::fmt::Write as _;
-        let mut out = String::from("<root BTCPP_format=\"4\">\n  <TreeNodesModel>\n");
-        for manifest in self
-            .manifests()
-            .into_iter()
-            .filter(|manifest| manifest.category != Category::SubTree)
-        {
-            let element = manifest.category.as_str();
-            let _ = writeln!(out, "    <{element} ID=\"{}\">", manifest.id);
-            for port in &manifest.ports {
-                let (tag, name, kind) = (
-                    port.direction.element(),
-                    &port.name,
-                    escape(port.info.name()),
-                );
-                let default = port
-                    .default
-                    .as_ref()
-                    .map(|text| format!(" default=\"{}\"", escape(text)));
-                let (default, doc) = (default.unwrap_or_default(), escape(&port.doc));
-                let _ = writeln!(
-                    out,
-                    "      <{tag} name=\"{name}\" type=\"{kind}\"{default}>{doc}</{tag}>"
-                );
-            }
-            let _ = writeln!(out, "    </{element}>");
-        }
-        out.push_str("  </TreeNodesModel>\n</root>\n");
+        let mut out = String::from("<root BTCPP_format=\"4\">\n");
+        write_models(&mut out, self.manifests().into_iter());
+        out.push_str("</root>\n");
         out
     }
 
@@ -388,16 +364,11 @@ impl Factory {
         let main = main.unwrap_or_default();
         let id = tree.map(Arc::from).or_else(|| sources.main_tree(main));
         sources.first_error()?;
-        build(self, &sources, &id.unwrap_or_default())
-            .map_err(|finding| LoadError(sources.fault(&finding)))
+        match build(self, &sources, &id.unwrap_or_default()) {
+            Ok(tree) => Ok(tree.with_sources(sources)),
+            Err(finding) => Err(LoadError(sources.fault(&finding))),
+        }
     }
-}
-
-pub(crate) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
 }
 
 /// Whether `text` is `pattern`, in which each `*` stands for any letters and `?` for one.

@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use crate::blackboard::{BoardId, ROOT_BOARD};
 use crate::engine::{Engine, NONE, Raised, Transition};
+use crate::load::sources::{Place, Sources};
+use crate::ports::Manifest;
 use crate::status::{Category, Status};
 use crate::types::Type;
 use crate::value::{ConvertError, Value};
+use crate::xml::Attr;
 
 /// One instance of a tree: the main tree, or a sub-tree where it is used.
 #[derive(Clone, Debug)]
@@ -26,6 +29,10 @@ pub(crate) struct Info {
     pub id: Arc<str>,
     pub category: Category,
     pub context: u32,
+    /// What is known of such nodes; nothing of a sub-tree.
+    pub manifest: Option<Arc<Manifest>>,
+    /// Where it stands in the files.
+    pub place: Place,
     /// Its name is its ID, so that its path needs a number to tell it from others.
     pub named_by_id: bool,
 }
@@ -100,6 +107,8 @@ pub struct Tree {
     contexts: Vec<Context>,
     parents: Vec<u32>,
     failure: Option<Failure>,
+    /// What it was made of.
+    sources: Sources,
 }
 
 impl std::fmt::Debug for Tree {
@@ -123,7 +132,31 @@ impl Tree {
             contexts,
             parents,
             failure: None,
+            sources: Sources::default(),
         }
+    }
+
+    /// Keeps the files that it was made of, from which its nodes' attributes come.
+    pub(crate) fn with_sources(mut self, sources: Sources) -> Self {
+        self.sources = sources;
+        self
+    }
+
+    pub(crate) fn infos(&self) -> &[Info] {
+        &self.infos
+    }
+
+    pub(crate) fn contexts(&self) -> &[Context] {
+        &self.contexts
+    }
+
+    /// The attributes of a node as they are in its file.
+    pub(crate) fn attributes(&self, info: &Info) -> impl Iterator<Item = Attr<'_>> {
+        let Place { document, element } = info.place;
+        let document = self.sources.documents.get(document);
+        document
+            .into_iter()
+            .flat_map(move |document| document.attributes(element))
     }
 
     /// Ticks the root once. `now` is the time since the start of the run; it never goes back.

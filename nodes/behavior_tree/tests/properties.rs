@@ -142,8 +142,9 @@ proptest! {
                     if halted {
                         return Ok(());
                     }
+                    // Where the root has ended, a node that was skipped may still be RUNNING, as in BehaviorTree.CPP.
+                    prop_assert_eq!(engine.nodes().filter(|node| node.status == Status::Running).count(), 0);
                 }
-                prop_assert_eq!(engine.nodes().filter(|node| node.status == Status::Running).count(), 0);
                 reference.transitions.clear();
                 receiver.try_iter().for_each(drop);
             }

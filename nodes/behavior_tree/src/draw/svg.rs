@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use super::{label, mark, nodes};
-use crate::registry::escape;
 use crate::status::{Category, Status};
 use crate::tree::Tree;
+use crate::tree_xml::escape;
 
 /// All in the SVG's own unit, which a browser takes for a pixel.
 const CHARACTER: usize = 8;

@@ -291,6 +291,8 @@ impl<'a> Builder<'a> {
             id: registered,
             category,
             context: work.context,
+            manifest,
+            place: work.place,
             named_by_id,
         };
         let kind = self.kind(&element, i, &info, registration)?;
