@@ -97,6 +97,8 @@
 //! Where a tree fails, [`Tree::failure`] says which node the failure began at, and why, if the node said so with
 //! [`Io::fail`].
 
+#[cfg(feature = "async")]
+mod asynchronous;
 mod blackboard;
 mod builtins;
 mod check;
@@ -121,6 +123,8 @@ pub mod locations;
 pub mod loggers;
 pub mod nav2;
 
+#[cfg(feature = "async")]
+pub use asynchronous::from_future;
 pub use engine::{BranchIo, TestConfig, Transition};
 pub use fault::{Fault, LoadError, Severity};
 pub use ports::{
