@@ -363,6 +363,7 @@ impl Checker<'_> {
                         );
                     }
                 }
+                self.skipped_success(element, n_children);
             }
             Builtin::ParallelAll => match self.literal_int(element, "max_failures") {
                 Some(count) if count > n_children => {
@@ -436,6 +437,24 @@ impl Checker<'_> {
                     "add <AlwaysFailure/> as the third child",
                 );
             }
+        }
+    }
+
+    /// A `Parallel` that counts from all children takes those that are skipped for succeeded.
+    fn skipped_success(&mut self, element: ElementId, n_children: i64) {
+        let document = self.document;
+        let counts_all = match document.attribute(element, "success_count") {
+            Some(_) => self.literal_int(element, "success_count") == Some(-1),
+            None => true,
+        };
+        let skips = |child: &ElementId| {
+            let mut attributes = document.attributes(*child);
+            attributes.any(|attribute| matches!(attribute.name, "_skipIf" | "_while"))
+        };
+        if n_children > 0 && counts_all && document.children(element).all(|child| skips(&child)) {
+            let message = "Parallel succeeds when all of its children are skipped".to_owned();
+            let remedy = "give success_count a number, or put the scripts around the Parallel";
+            self.warn(element, "skipped-success", message, remedy);
         }
     }
 

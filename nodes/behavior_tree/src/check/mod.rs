@@ -1,10 +1,11 @@
 //! Finds every fault of a tree file, or of a locations file, before anything runs.
 //!
 //! [`elements`] looks at each element by itself, [`scripts`] at each script, [`outcomes`] at what results a node can give at
-//! all, [`flow`] at which entries are written before they are read. What loading alone finds comes from loading.
+//! all, [`flow`] at which entries are written before they are read, [`left_empty`] at those that `SetBlackboard` leaves empty. What loading alone finds comes from loading.
 
 mod elements;
 mod flow;
+mod left_empty;
 mod outcomes;
 mod scripts;
 
@@ -72,6 +73,7 @@ impl Factory {
                 }
             }
         }
+        left_empty::check(&mut sources, &factory);
         outcomes::check(&mut sources, &factory);
         flow::check(&mut sources, &factory, &roots);
         faults.extend(in_order(&sources));
