@@ -99,6 +99,16 @@ impl Port {
         result.map_err(|error| ConvertError(format!("port '{}': {error}", self.name)))
     }
 
+    /// The value as it is, where there is one: nothing that is missing costs an error's text.
+    pub(crate) fn peek<'b>(&'b self, blackboard: &'b Blackboard) -> Option<&'b Value> {
+        let value = match &self.source {
+            Source::Literal(value) => value,
+            Source::Entry(binding) => &blackboard.entry(binding.slot)?.value,
+            Source::Missing | Source::Bad(_) => return None,
+        };
+        (!value.is_empty()).then_some(value)
+    }
+
     /// The value of an input port as `wanted`. Errors: nothing there, or of another kind.
     pub(crate) fn read<T>(
         &self,
@@ -319,6 +329,10 @@ impl Io<'_> {
     pub fn read<T: PortValue>(&self, port: In<T>) -> Result<T, ConvertError> {
         self.port(port.0)?
             .read(self.blackboard, &T::port_type(), T::from_value)
+    }
+
+    pub(crate) fn peek<T>(&self, port: In<T>) -> Option<&Value> {
+        self.ports.get(port.0 as usize)?.peek(self.blackboard)
     }
 
     /// Writes an output port. Errors: the entry has another type.

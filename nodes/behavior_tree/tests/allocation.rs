@@ -9,9 +9,10 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::sync::Arc;
 use std::time::Duration;
 
-use behavior_tree::{Factory, Status};
+use behavior_tree::{Factory, Status, nav2};
 
 struct Counting;
 
@@ -59,6 +60,14 @@ const TREE: &str = r#"<root BTCPP_format="4" main_tree_to_execute="Main">
       <SkipUnlessUpdated entry="{n}"><AlwaysSuccess/></SkipUnlessUpdated>
       <Precondition if="n &gt; 0" else="FAILURE"><AlwaysSuccess/></Precondition>
       <SubTree ID="Sub" n="{n}" k="3"/>
+      <PipelineSequence>
+        <RateController hz="1.0"><RecoveryNode number_of_retries="2"><AlwaysSuccess/><AlwaysSuccess/></RecoveryNode></RateController>
+        <DistanceController><AlwaysSuccess/></DistanceController>
+        <SpeedController><AlwaysSuccess/></SpeedController>
+        <GoalUpdatedController goal="{n}"><AlwaysSuccess/></GoalUpdatedController>
+        <ForceSuccess><Fallback><GoalUpdated goal="{n}"/><TimeExpired/><RoundRobin><AlwaysFailure/><AlwaysSuccess/></RoundRobin></Fallback></ForceSuccess>
+        <Sleep msec="50"/>
+      </PipelineSequence>
     </Sequence>
   </BehaviorTree>
   <BehaviorTree ID="Sub"><Script code="n += k; n -= k"/></BehaviorTree>
@@ -66,7 +75,9 @@ const TREE: &str = r#"<root BTCPP_format="4" main_tree_to_execute="Main">
 
 #[test]
 fn a_tick_allocates_nothing() {
-    let mut tree = Factory::new().load_text(TREE).unwrap();
+    let mut factory = Factory::new();
+    nav2::register(&mut factory, Arc::new(nav2::Parked)).unwrap();
+    let mut tree = factory.load_text(TREE).unwrap();
     tree.set("n", behavior_tree::Value::int(0)).unwrap();
     let mut now = Duration::ZERO;
     let mut run = |n_runs: u32| {

@@ -6,7 +6,7 @@ use super::{Engine, Node, Raised, Tick};
 use crate::ports::{In, NodeError, Out, Outcome};
 use crate::status::Status;
 use crate::types::PortValue;
-use crate::value::ConvertError;
+use crate::value::{ConvertError, Value};
 
 /// What a node with children has at hand while it is ticked.
 pub struct BranchIo<'a> {
@@ -89,6 +89,11 @@ impl BranchIo<'_> {
     pub fn read<T: PortValue>(&self, port: In<T>) -> Result<T, ConvertError> {
         let at = self.port(port.0)?;
         self.engine.read_port(at, &T::port_type(), T::from_value)
+    }
+
+    pub(crate) fn peek<T>(&self, port: In<T>) -> Option<&Value> {
+        let at = self.port(port.0).ok()? as usize;
+        self.engine.ports[at].peek(&self.engine.blackboard)
     }
 
     /// Writes an output port. Errors: the entry has another type.

@@ -1,7 +1,6 @@
 //! Nodes with children.
 
 use super::{Engine, Kind, Node, Raised, Tick};
-use crate::ports::Source;
 use crate::status::Status;
 use crate::switch::equal_in_switch;
 use crate::types::Type;
@@ -355,12 +354,7 @@ impl Engine {
 
     /// The value of a text port as it is: text or a number.
     fn port_value(&self, port: u32) -> Option<&Value> {
-        let port = &self.ports[port as usize];
-        let value = match &port.source {
-            Source::Literal(value) => value,
-            Source::Entry(binding) => &self.blackboard.entry(binding.slot)?.value,
-            Source::Missing | Source::Bad(_) => return None,
-        };
+        let value = self.ports[port as usize].peek(&self.blackboard)?;
         (value.is_text() || value.is_number()).then_some(value)
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Frames, Goals, Robot, Thing, distance};
+use super::{Frames, Goals, Reads as _, Robot, Thing, distance};
 use crate::ports::{In, Io, Leaf, Outcome, Ports};
 use crate::registry::{Factory, RegisterError};
 use crate::status::Status;
@@ -136,7 +136,7 @@ impl PathExpiringTimer {
 impl Leaf for PathExpiringTimer {
     fn on_start(&mut self, io: &mut Io<'_>) -> Outcome {
         let period = io.read(self.seconds)?;
-        let path = io.read(self.path).unwrap_or_default().0;
+        let path = io.thing(self.path);
         let last = self.last.replace(path.clone());
         if !last.as_ref().is_some_and(|last| last.is_same(&path)) {
             self.start = io.now();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Frames, Goals, Robot, Thing, distance};
+use super::{Frames, Goals, Reads as _, Robot, Thing, distance};
 use crate::engine::BranchIo;
 use crate::ports::{Branch, In, NodeError, Out, Outcome, Ports};
 use crate::registry::{Factory, RegisterError};
@@ -237,7 +237,7 @@ impl GoalUpdater {
 
 impl Branch for GoalUpdater {
     fn tick(&mut self, io: &mut BranchIo<'_>) -> Outcome {
-        let goal = io.read(self.input_goal).unwrap_or_default().0;
+        let goal = io.thing(self.input_goal);
         let goal = self.robot.newer_goal(&goal).unwrap_or(goal);
         if !goal.is_empty() {
             io.write(self.output_goal, Thing(goal))?;
@@ -307,7 +307,7 @@ impl PathLongerOnApproach {
 
 impl Branch for PathLongerOnApproach {
     fn tick(&mut self, io: &mut BranchIo<'_>) -> Outcome {
-        let path = io.read(self.path).unwrap_or_default().0;
+        let path = io.thing(self.path);
         let new = self.robot.points(&path);
         let (near, factor) = (io.read(self.prox_len)?, io.read(self.length_factor)?);
         let same_end = !new.is_empty() && self.old.last() == new.last();

@@ -75,11 +75,18 @@ pub fn register(factory: &mut Factory, robot: Arc<dyn Robot>) -> Result<(), Regi
 /// What can read ports: a leaf and a node with children alike.
 trait Reads {
     fn value_of<T: PortValue>(&self, port: In<T>) -> Result<T, ConvertError>;
+
+    /// The value as it is, or none.
+    fn thing(&self, port: In<Thing>) -> Value;
 }
 
 impl Reads for Io<'_> {
     fn value_of<T: PortValue>(&self, port: In<T>) -> Result<T, ConvertError> {
         self.read(port)
+    }
+
+    fn thing(&self, port: In<Thing>) -> Value {
+        self.peek(port).cloned().unwrap_or_default()
     }
 }
 
@@ -87,10 +94,13 @@ impl Reads for BranchIo<'_> {
     fn value_of<T: PortValue>(&self, port: In<T>) -> Result<T, ConvertError> {
         self.read(port)
     }
+
+    fn thing(&self, port: In<Thing>) -> Value {
+        self.peek(port).cloned().unwrap_or_default()
+    }
 }
 
 /// What a port without a type carries: a goal or a path, whatever it is to the user.
-#[derive(Default)]
 struct Thing(Value);
 
 impl PortValue for Thing {
@@ -139,14 +149,14 @@ impl Goals {
 
     fn current(&self, io: &impl Reads) -> [Value; 2] {
         // An entry that is not there is no goal.
-        [self.goal, self.goals].map(|port| io.value_of(port).unwrap_or_default().0)
+        [self.goal, self.goals].map(|port| io.thing(port))
     }
 }
 
 /// The two frames between which a position is asked for.
 struct Frames {
-    global: In<String>,
-    base: In<String>,
+    global: In<Arc<str>>,
+    base: In<Arc<str>>,
 }
 
 impl Frames {
