@@ -27,16 +27,16 @@ use crate::value::{ConvertError, Value};
 
 /// What the nodes ask of the robot.
 pub trait Robot: Send + Sync {
-    /// Where `base_frame` is in `global_frame` [m]; nothing where that is not known now.
+    /// Where `base_frame` is in `global_frame`, in m; nothing where that is not known now.
     fn position(&self, global_frame: &str, base_frame: &str) -> Option<[f64; 3]>;
 
-    /// How fast it drives [m/s].
+    /// How fast it drives, in m/s.
     fn speed(&self) -> f64;
 
     /// The goal that was last received from outside, if it is newer than this one.
     fn newer_goal(&self, goal: &Value) -> Option<Value>;
 
-    /// The points of a path [m].
+    /// The points of a path, in m.
     fn points(&self, path: &Value) -> Vec<[f64; 3]>;
 }
 
