@@ -115,13 +115,10 @@ pub fn run(flags: Flags, mut ros: RosNode) -> anyhow::Result<ExitCode> {
     });
 
     let code = end.code();
-    voice.borrow_mut().farewell(
-        &end,
-        found
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .as_ref(),
-    );
+    // What was sighted and not found again is no find.
+    let decided = found.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let decided = decided.filter(|_| matches!(end, End::Found));
+    voice.borrow_mut().farewell(&end, decided.as_ref());
     let parted = Instant::now() + FAREWELL;
     ros.spin_until(QUANTUM, |_| Instant::now() > parted);
     Ok(code)

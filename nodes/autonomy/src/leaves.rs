@@ -1,9 +1,11 @@
 //! The leaves that trees of the published turtlebot-maze use, with their ports: `SetLocations`, `GetLocationFromQueue`,
-//! `GoToPose`, `LookForObject`.
+//! `GoToPose`, `LookForObject`. And two to make sure: `GoToViewpoint`, `LookAgain`.
 //!
 //! Unlike there, a halt cancels the goal, a refused or lost goal fails, and nothing waits for ever.
 
+mod drive;
 mod go_to_pose;
+mod go_to_viewpoint;
 mod locations;
 mod look_for_object;
 
@@ -12,6 +14,8 @@ use behavior_tree::{Factory, RegisterError};
 use crate::navigation::Navigator;
 use crate::vision::Eyes;
 use behavior_tree::locations::Locations;
+
+use look_for_object::{Gaze, LookForObject};
 
 pub use look_for_object::Found;
 
@@ -32,12 +36,20 @@ pub fn register(
         locations::SetLocations::new(ports, std::sync::Arc::clone(&locations))
     })?;
     factory.register_action("GetLocationFromQueue", locations::GetLocationFromQueue::new)?;
-    let navigator = navigator.clone();
+    let drives = navigator.clone();
     factory.register_action("GoToPose", move |ports| {
-        go_to_pose::GoToPose::new(ports, navigator.clone())
+        go_to_pose::GoToPose::new(ports, drives.clone())
     })?;
-    let (eyes, clock, found) = (eyes.clone(), clock.clone(), found.clone());
+    let drives = navigator.clone();
+    factory.register_action("GoToViewpoint", move |ports| {
+        go_to_viewpoint::GoToViewpoint::new(ports, drives.clone())
+    })?;
+    let gaze = Gaze::new(eyes, clock, found);
+    let first = gaze.clone();
     factory.register_action("LookForObject", move |ports| {
-        look_for_object::LookForObject::new(ports, eyes.clone(), clock.clone(), found.clone())
+        LookForObject::new(ports, first.clone())
+    })?;
+    factory.register_action("LookAgain", move |ports| {
+        LookForObject::again(ports, gaze.clone())
     })
 }

@@ -27,6 +27,8 @@ const DEPTH_KEPT: usize = 30;
 const WAITING_KEPT: usize = 30;
 /// A depth picture taken at most this long before or after the colour picture serves it.
 const DEPTH_TOLERANCE_NANOS: i64 = 20_000_000;
+/// Sightings further apart than this are not of one object, m.
+const SAME_OBJECT_M: f64 = 0.6;
 
 /// A frame that was detected in, and what it shows of the wanted class.
 #[derive(Clone, Debug)]
@@ -44,10 +46,19 @@ pub struct Look {
 pub struct Sighting {
     /// Where, in `map`, m.
     pub place: Point3<f64>,
+    /// Where the camera was, in `map`, m.
+    pub camera: Point3<f64>,
     /// 0 to 1.
     pub confidence: f32,
     /// x1, y1, x2, y2 in pixels of the frame.
     pub bbox: [f32; 4],
+}
+
+impl Sighting {
+    /// Whether both may be of one object.
+    pub fn is_near(&self, other: &Self) -> bool {
+        (self.place - other.place).norm() < SAME_OBJECT_M
+    }
 }
 
 /// The leaves' end: the newest frames that were looked at.
@@ -234,8 +245,9 @@ impl Retina {
                 None
             } else {
                 match self.place(*stamp, detection, frame) {
-                    Ok(place) => place.map(|place| Sighting {
+                    Ok(place) => place.map(|(place, camera)| Sighting {
                         place,
+                        camera,
                         confidence: detection.confidence,
                         bbox: detection.bbox,
                     }),
@@ -252,12 +264,13 @@ impl Retina {
         }
     }
 
+    /// Where in `map` the detected thing is, and where the camera was.
     fn place(
         &self,
         stamp: i64,
         detection: &Detection,
         frame: &str,
-    ) -> Result<Option<Point3<f64>>, NotYet> {
+    ) -> Result<Option<(Point3<f64>, Point3<f64>)>, NotYet> {
         let nearest = self.depths.iter().min_by_key(|(at, _)| (at - stamp).abs());
         let (Some(camera), Some((at, picture))) = (self.camera, nearest) else {
             return Err(NotYet);
@@ -273,7 +286,8 @@ impl Retina {
                 return Ok(None);
             }
         };
-        Ok(depth::locate(detection.bbox, picture, camera).map(|at| map_from_camera * at))
+        Ok(depth::locate(detection.bbox, picture, camera)
+            .map(|at| (map_from_camera * at, map_from_camera * Point3::origin())))
     }
 }
 

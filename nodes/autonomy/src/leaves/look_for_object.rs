@@ -1,29 +1,49 @@
-//! `LookForObject`: whether the wanted object is in view.
+//! `LookForObject`: whether the wanted object is in view. `LookAgain`: whether it still is, from somewhere else.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use behavior_tree::{In, Io, Leaf, Outcome, Ports, Status};
+use behavior_tree::{In, InOut, Io, Leaf, Out, Outcome, Ports, Status, UserValue};
 use nalgebra::Point3;
 use ros_node::time::Clock;
 
 use crate::vision::{Eyes, Look, Sighting};
 
-/// Sightings further apart than this are not of one object, m.
-const SAME_OBJECT_M: f64 = 0.6;
+impl UserValue for Sighting {
+    const NAME: &'static str = "Sighting";
+}
 
 /// The look that decided, for who reports it.
 pub type Found = Arc<Mutex<Option<Look>>>;
 
-/// Looks at `frames` frames taken from now on. SUCCESS as soon as `hits` of them show the object at one place.
-pub struct LookForObject {
+/// What every look needs of the node.
+#[derive(Clone)]
+pub struct Gaze {
     eyes: Eyes,
     clock: Clock,
     found: Found,
+}
+
+impl Gaze {
+    pub fn new(eyes: &Eyes, clock: &Clock, found: &Found) -> Self {
+        Self {
+            eyes: eyes.clone(),
+            clock: clock.clone(),
+            found: Found::clone(found),
+        }
+    }
+}
+
+/// Looks at `frames` frames taken from now on. SUCCESS as soon as `hits` of them show the object at one place.
+pub struct LookForObject {
+    gaze: Gaze,
     frames: In<i32>,
     hits: In<i32>,
     min_confidence: In<f64>,
     timeout: In<f64>,
+    object: Out<Arc<Sighting>>,
+    /// For `LookAgain`: only what is seen at the place of this counts.
+    before: Option<In<Arc<Sighting>>>,
     since: i64,
     deadline: Duration,
     last: u64,
@@ -32,11 +52,29 @@ pub struct LookForObject {
 }
 
 impl LookForObject {
-    pub fn new(ports: &mut Ports, eyes: Eyes, clock: Clock, found: Found) -> Self {
+    /// `LookForObject`: the object anywhere in view.
+    pub fn new(ports: &mut Ports, gaze: Gaze) -> Self {
+        let object = ports.output("object", "The sighting, where there was one");
+        Self::with(ports, gaze, object, None)
+    }
+
+    /// `LookAgain`: the object where it was sighted before.
+    pub fn again(ports: &mut Ports, gaze: Gaze) -> Self {
+        let object: InOut<Arc<Sighting>> =
+            ports.inout("object", "The sighting before; then the new one");
+        Self::with(ports, gaze, object.as_out(), Some(object.as_in()))
+    }
+
+    fn with(
+        ports: &mut Ports,
+        gaze: Gaze,
+        object: Out<Arc<Sighting>>,
+        before: Option<In<Arc<Sighting>>>,
+    ) -> Self {
         Self {
-            eyes,
-            clock,
-            found,
+            gaze,
+            object,
+            before,
             frames: ports.input_or("frames", "6", "How many frames are looked at"),
             hits: ports.input_or("hits", "3", "How many of them must show the object"),
             min_confidence: ports.input_or(
@@ -59,7 +97,7 @@ impl LookForObject {
         let near: Vec<_> = self
             .sightings
             .iter()
-            .filter(|sighting| (sighting.place - newest.place).norm() < SAME_OBJECT_M)
+            .filter(|sighting| sighting.is_near(newest))
             .collect();
         let middle = near
             .iter()
@@ -76,7 +114,7 @@ impl Leaf for LookForObject {
         let Ok(timeout) = timeout else {
             return Ok(io.fail("the port timeout is no span of time"));
         };
-        self.since = self.clock.now_nanos();
+        self.since = self.gaze.clock.now_nanos();
         self.deadline = io.now() + timeout;
         self.last = 0;
         self.looked = 0;
@@ -87,38 +125,50 @@ impl Leaf for LookForObject {
     fn on_running(&mut self, io: &mut Io<'_>) -> Outcome {
         let hits = io.read(self.hits)?;
         let min_confidence = io.read(self.min_confidence)?;
-        for look in self.eyes.since(self.since, self.last) {
+        let before = self.before.map(|port| io.read(port)).transpose()?;
+        for look in self.gaze.eyes.since(self.since, self.last) {
             self.last = look.number;
             self.looked += 1;
             let sure = look
                 .sighting
                 .as_ref()
-                .filter(|sighting| f64::from(sighting.confidence) >= min_confidence);
+                .filter(|sighting| f64::from(sighting.confidence) >= min_confidence)
+                .filter(|sighting| {
+                    before
+                        .as_ref()
+                        .is_none_or(|before| sighting.is_near(before))
+                });
             let Some(sighting) = sure else {
                 continue;
             };
             self.sightings.push(sighting.clone());
             if let Some(place) = self.agreed(hits) {
                 tracing::info!(
-                    object = self.eyes.target(),
+                    object = self.gaze.eyes.target(),
                     x = place.x,
                     y = place.y,
-                    "found"
+                    confidence = sighting.confidence,
+                    "sighted"
                 );
                 let sighting = Sighting {
                     place,
                     ..sighting.clone()
                 };
+                io.write(self.object, Arc::new(sighting.clone()))?;
                 let decided = Look {
                     sighting: Some(sighting),
                     ..look
                 };
-                *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(decided);
+                *self
+                    .gaze
+                    .found
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner) = Some(decided);
                 return Ok(Status::Success);
             }
         }
         if self.looked >= io.read(self.frames)? {
-            return Ok(io.fail(format!("no {} in view", self.eyes.target())));
+            return Ok(io.fail(format!("no {} in view", self.gaze.eyes.target())));
         }
         if io.now() >= self.deadline {
             return Ok(io.fail(format!(
