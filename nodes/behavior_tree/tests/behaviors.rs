@@ -37,6 +37,12 @@ impl UserValue for Poses {
     const NAME: &'static str = "Poses";
 }
 
+struct Sighting;
+
+impl UserValue for Sighting {
+    const NAME: &'static str = "Sighting";
+}
+
 /// A world: how long each drive takes, where the object is, and where the robot has been.
 #[derive(Default)]
 struct World {
@@ -46,6 +52,12 @@ struct World {
     walled_in: &'static str,
     /// From there the object is in view.
     in_view_from: &'static [&'static str],
+    /// From there something looks like it, from one side.
+    seems_in_view_from: &'static [&'static str],
+    /// No way leads round what was sighted.
+    no_way_round: bool,
+    /// How sure the detector is.
+    confidence: f64,
     /// `kitchen`, or `kitchen!` where a drive there was interrupted.
     log: Mutex<Vec<String>>,
     here: Mutex<String>,
@@ -133,20 +145,56 @@ fn factory(world: &Arc<World>) -> Factory {
         .unwrap();
     let its = Arc::clone(world);
     factory
-        .register_action("LookForObject", move |_| {
+        .register_action("LookForObject", move |ports: &mut Ports| {
             let its = Arc::clone(&its);
-            move |_: &mut Io<'_>| {
+            let object = ports.output::<Arc<Sighting>>("object", "");
+            move |io: &mut Io<'_>| {
                 let here = its.here.lock().unwrap();
-                let seen = its.in_view_from.contains(&here.as_str());
-                Ok(if seen {
-                    Status::Success
-                } else {
-                    Status::Failure
-                })
+                let seen = its.in_view_from.contains(&here.as_str())
+                    || its.seems_in_view_from.contains(&here.as_str());
+                if seen {
+                    io.write(object, Arc::new(Sighting))?;
+                }
+                Ok(status(seen))
+            }
+        })
+        .unwrap();
+    let its = Arc::clone(world);
+    factory
+        .register_action("GoToViewpoint", move |ports: &mut Ports| {
+            let its = Arc::clone(&its);
+            let object = ports.input::<Arc<Sighting>>("object", "");
+            ports.input_or::<f64>("angle", "0.0", "");
+            move |io: &mut Io<'_>| {
+                io.read(object)?;
+                Ok(status(!its.no_way_round))
+            }
+        })
+        .unwrap();
+    let its = Arc::clone(world);
+    factory
+        .register_action("LookAgain", move |ports: &mut Ports| {
+            let its = Arc::clone(&its);
+            let object: InOut<Arc<Sighting>> = ports.inout("object", "");
+            let wanted = ports.input_or::<f64>("min_confidence", "0.5", "");
+            move |io: &mut Io<'_>| {
+                io.read(object.as_in())?;
+                let here = its.here.lock().unwrap();
+                let seen = its.in_view_from.contains(&here.as_str())
+                    || its.no_way_round && its.seems_in_view_from.contains(&here.as_str());
+                Ok(status(seen && its.confidence >= io.read(wanted)?))
             }
         })
         .unwrap();
     factory
+}
+
+fn status(is_so: bool) -> Status {
+    if is_so {
+        Status::Success
+    } else {
+        Status::Failure
+    }
 }
 
 /// The result, the robot's way, and the tree afterwards.
@@ -173,11 +221,29 @@ fn search_maze_ends_where_the_object_is() {
     let world = || World {
         drive: Duration::from_secs(20),
         in_view_from: &["kitchen"],
+        confidence: 0.6,
         ..World::default()
     };
     let (status, log, _) = run("search_maze.xml", world());
     assert_eq!(status, Status::Success);
     assert_eq!(log, ["hall", "kitchen"]);
+    // What seems to be it from one side only is not taken for it.
+    let pattern_on_a_wall = || World {
+        seems_in_view_from: &["hall"],
+        ..world()
+    };
+    let (status, log, _) = run("search_maze.xml", pattern_on_a_wall());
+    assert_eq!(status, Status::Success);
+    assert_eq!(log, ["hall", "kitchen"]);
+    // Where it cannot be seen from another side, the detector must be sure.
+    for (confidence, way) in [(0.6, &["hall", "kitchen", "study"][..]), (0.9, &["hall"])] {
+        let hemmed_in = World {
+            no_way_round: true,
+            confidence,
+            ..pattern_on_a_wall()
+        };
+        assert_eq!(run("search_maze.xml", hemmed_in).1, way);
+    }
     let nowhere = World {
         in_view_from: &[],
         ..world()
@@ -192,6 +258,7 @@ fn find_all_counts_where_the_object_is() {
     let world = World {
         drive: Duration::from_secs(20),
         in_view_from: &["hall", "study"],
+        confidence: 0.6,
         ..World::default()
     };
     let (status, log, mut tree) = run("find_all.xml", world);
