@@ -245,12 +245,7 @@ impl Retina {
                 None
             } else {
                 match self.place(*stamp, detection, frame) {
-                    Ok(place) => place.map(|(place, camera)| Sighting {
-                        place,
-                        camera,
-                        confidence: detection.confidence,
-                        bbox: detection.bbox,
-                    }),
+                    Ok(sighting) => sighting,
                     Err(NotYet) => return,
                 }
             };
@@ -264,13 +259,13 @@ impl Retina {
         }
     }
 
-    /// Where in `map` the detected thing is, and where the camera was.
+    /// The detection with its place in `map`; none where no depth is measured.
     fn place(
         &self,
         stamp: i64,
         detection: &Detection,
         frame: &str,
-    ) -> Result<Option<(Point3<f64>, Point3<f64>)>, NotYet> {
+    ) -> Result<Option<Sighting>, NotYet> {
         let nearest = self.depths.iter().min_by_key(|(at, _)| (at - stamp).abs());
         let (Some(camera), Some((at, picture))) = (self.camera, nearest) else {
             return Err(NotYet);
@@ -286,8 +281,14 @@ impl Retina {
                 return Ok(None);
             }
         };
-        Ok(depth::locate(detection.bbox, picture, camera)
-            .map(|at| (map_from_camera * at, map_from_camera * Point3::origin())))
+        Ok(
+            depth::locate(detection.bbox, picture, camera).map(|at| Sighting {
+                place: map_from_camera * at,
+                camera: map_from_camera * Point3::origin(),
+                confidence: detection.confidence,
+                bbox: detection.bbox,
+            }),
+        )
     }
 }
 
