@@ -112,7 +112,7 @@ fn with_distractors_alone_the_search_fails_after_all_locations() {
 
 #[test]
 fn with_no_object_at_all_the_search_fails_after_all_locations() {
-    assert_not_found(&maze_without("5", &["--alone"]));
+    assert_not_found(&maze_without("3", &["--alone"]));
 }
 
 /// The hand-written corridor with a photograph on a panel at its far end instead of the ball.

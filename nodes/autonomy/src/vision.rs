@@ -29,6 +29,8 @@ const WAITING_KEPT: usize = 30;
 const DEPTH_TOLERANCE_NANOS: i64 = 20_000_000;
 /// Sightings further apart than this are not of one object, m.
 const SAME_OBJECT_M: f64 = 0.6;
+/// Boxes that overlap more than this (intersection over union) are of one thing.
+const SAME_BOX: f32 = 0.5;
 
 /// A frame that was detected in, and what it shows of the wanted class.
 #[derive(Clone, Debug)]
@@ -227,9 +229,11 @@ impl Retina {
             .unwrap_or_else(|| "camera_color_optical_frame".into());
         let best = message
             .detections
-            .into_iter()
+            .iter()
             .filter(|detection| *detection.class == *self.target)
-            .max_by(|a, b| a.confidence.total_cmp(&b.confidence));
+            .filter(|detection| !is_rather_another(detection, &message.detections))
+            .max_by(|a, b| a.confidence.total_cmp(&b.confidence))
+            .cloned();
         self.waiting
             .push_back((stamp, best.unwrap_or_default(), frame));
         if self.waiting.len() > WAITING_KEPT {
@@ -292,5 +296,49 @@ impl Retina {
     }
 }
 
+/// Whether the detector is surer that the same thing is of another class.
+fn is_rather_another(detection: &Detection, all: &[Detection]) -> bool {
+    all.iter().any(|other| {
+        other.class != detection.class
+            && other.confidence > detection.confidence
+            && overlap(detection.bbox, other.bbox) > SAME_BOX
+    })
+}
+
+/// Intersection over union of two boxes `[x1, y1, x2, y2]`.
+fn overlap(a: [f32; 4], b: [f32; 4]) -> f32 {
+    let area = |[x1, y1, x2, y2]: [f32; 4]| (x2 - x1).max(0.0) * (y2 - y1).max(0.0);
+    let common = area([
+        a[0].max(b[0]),
+        a[1].max(b[1]),
+        a[2].min(b[2]),
+        a[3].min(b[3]),
+    ]);
+    common / (area(a) + area(b) - common).max(f32::MIN_POSITIVE)
+}
+
 /// What is needed may still arrive.
 struct NotYet;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn detection(class: &str, confidence: f32, bbox: [f32; 4]) -> Detection {
+        Detection {
+            class: class.into(),
+            confidence,
+            bbox,
+            ..Detection::default()
+        }
+    }
+
+    #[test]
+    fn what_is_rather_of_another_class_is_not_the_wanted_object() {
+        let cup = detection("cup", 0.6, [10.0, 10.0, 30.0, 50.0]);
+        let bottle = |confidence, x| detection("bottle", confidence, [x, 10.0, x + 20.0, 50.0]);
+        assert!(is_rather_another(&cup, &[cup.clone(), bottle(0.9, 11.0)]));
+        assert!(!is_rather_another(&cup, &[cup.clone(), bottle(0.5, 11.0)]));
+        assert!(!is_rather_another(&cup, &[cup.clone(), bottle(0.9, 25.0)]));
+    }
+}

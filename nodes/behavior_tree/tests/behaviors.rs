@@ -165,6 +165,7 @@ fn factory(world: &Arc<World>) -> Factory {
             let its = Arc::clone(&its);
             let object = ports.input::<Arc<Sighting>>("object", "");
             ports.input_or::<f64>("angle", "0.0", "");
+            ports.input_or::<f64>("distance", "1.0", "");
             move |io: &mut Io<'_>| {
                 io.read(object)?;
                 Ok(status(!its.no_way_round))
@@ -221,7 +222,7 @@ fn search_maze_ends_where_the_object_is() {
     let world = || World {
         drive: Duration::from_secs(20),
         in_view_from: &["kitchen"],
-        confidence: 0.6,
+        confidence: 0.7,
         ..World::default()
     };
     let (status, log, _) = run("search_maze.xml", world());
@@ -236,7 +237,7 @@ fn search_maze_ends_where_the_object_is() {
     assert_eq!(status, Status::Success);
     assert_eq!(log, ["hall", "kitchen"]);
     // Where it cannot be seen from another side, the detector must be sure.
-    for (confidence, way) in [(0.6, &["hall", "kitchen", "study"][..]), (0.9, &["hall"])] {
+    for (confidence, way) in [(0.7, &["hall", "kitchen", "study"][..]), (0.9, &["hall"])] {
         let hemmed_in = World {
             no_way_round: true,
             confidence,
@@ -258,7 +259,7 @@ fn find_all_counts_where_the_object_is() {
     let world = World {
         drive: Duration::from_secs(20),
         in_view_from: &["hall", "study"],
-        confidence: 0.6,
+        confidence: 0.7,
         ..World::default()
     };
     let (status, log, mut tree) = run("find_all.xml", world);
