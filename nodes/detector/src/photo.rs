@@ -11,6 +11,12 @@ use crate::rows::MAX_SIDE;
 /// Most bytes that a decoder may use, whatever a header claims.
 const MAX_ALLOC: u64 = 512 * 1024 * 1024;
 
+/// Deflate, PNG's packing, makes nothing shorter than by this factor, and JPEG does not come near it. A picture that
+/// claims more pixels than its bytes can hold lies, and must not cost the memory that it claims.
+const MAX_EXPANSION: u64 = 1032;
+/// Few bytes of pixels that any header may claim.
+const ALWAYS_GRANTED: u64 = 1024 * 1024;
+
 /// Why a photo cannot be read.
 #[derive(Debug, Error)]
 pub enum PhotoError {
@@ -20,6 +26,14 @@ pub enum PhotoError {
     /// The bytes are no picture of a known format.
     #[error("cannot decode the picture (JPEG and PNG are known): {0}")]
     Decode(#[from] image::ImageError),
+    /// The header claims more pixels than the bytes can hold, or more than any camera has.
+    #[error("the picture claims {claimed} bytes of pixels in a file of {len} bytes")]
+    Oversized {
+        /// Bytes of decoded pixels that the header claims.
+        claimed: u64,
+        /// Bytes of the file.
+        len: usize,
+    },
 }
 
 /// The picture in a file.
@@ -33,7 +47,7 @@ pub fn read(path: &Path) -> Result<RgbImage, PhotoError> {
 /// The picture in a file's bytes.
 ///
 /// # Errors
-/// When they are no picture, or one larger than any camera's.
+/// When they are no picture, or their header claims one larger than any camera's or than the bytes can hold.
 pub fn decode(bytes: &[u8]) -> Result<RgbImage, PhotoError> {
     let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
     let mut limits = Limits::default();
@@ -42,6 +56,14 @@ pub fn decode(bytes: &[u8]) -> Result<RgbImage, PhotoError> {
     limits.max_alloc = Some(MAX_ALLOC);
     reader.limits(limits);
     let mut decoder = reader.into_decoder()?;
+    let claimed = decoder.total_bytes();
+    let possible = (bytes.len() as u64 * MAX_EXPANSION).max(ALWAYS_GRANTED);
+    if claimed > possible.min(MAX_ALLOC) {
+        return Err(PhotoError::Oversized {
+            claimed,
+            len: bytes.len(),
+        });
+    }
     let orientation = decoder.orientation()?;
     let mut image = DynamicImage::from_decoder(decoder)?;
     image.apply_orientation(orientation);
