@@ -3,12 +3,15 @@
 //! A frame's way: [`pieces`] reads Zenoh's slices in place, [`rows`] gives the picture's rows whatever its
 //! [`encoding`], [`preprocess`] writes them into the input tensor (where [`letterbox`] says, with the loops of
 //! [`kernels`]), [`model`] runs the network, [`boxes`] reads its output. [`pipeline`] is all of that in one;
-//! [`mod@serve`] puts Zenoh around it.
+//! [`mod@serve`] puts Zenoh around it, with [`tracker`] to tell which boxes are the same object. [`device`] and
+//! [`batch`] say where and how many at a time.
 
 mod annotate;
+pub mod batch;
 pub mod bench;
 pub mod boxes;
 pub mod cli;
+pub mod device;
 pub mod encoding;
 pub mod kernels;
 pub mod letterbox;
@@ -22,3 +25,4 @@ pub mod pipeline;
 pub mod preprocess;
 pub mod rows;
 pub mod serve;
+pub mod tracker;

@@ -6,13 +6,15 @@ use std::path::{Path, PathBuf};
 
 use half::f16;
 use half::slice::HalfFloatSliceExt;
-use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
+use ort::environment::Environment;
+use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType};
 use ort::session::{IoBinding, Session};
 use ort::value::{Tensor, TensorElementType, ValueType};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 use wire::ModelId;
 
+use crate::device::{Device, DeviceKind, Provider};
 use crate::letterbox::Letterbox;
 use crate::metadata;
 use crate::onnx_runtime::{self, RuntimeError};
@@ -42,6 +44,14 @@ pub enum ModelError {
         /// What ONNX Runtime said.
         reason: String,
     },
+    /// The device that was named is not to be had.
+    #[error("device {device} is not to be had: {reason}")]
+    Device {
+        /// As it was named.
+        device: Device,
+        /// What ONNX Runtime said.
+        reason: String,
+    },
     /// The file is a model of another kind.
     #[error("{path} is not a YOLO detection model: expected {expected}, found {found}")]
     Kind {
@@ -61,6 +71,8 @@ pub struct ModelOptions {
     pub threads: usize,
     /// Most frames for one run, where the model's batch axis is free.
     pub max_batch: usize,
+    /// What computes.
+    pub device: Device,
 }
 
 impl Default for ModelOptions {
@@ -68,6 +80,7 @@ impl Default for ModelOptions {
         Self {
             threads: 0,
             max_batch: 1,
+            device: Device::default(),
         }
     }
 }
@@ -108,7 +121,7 @@ pub struct ModelInfo {
     pub precision: Precision,
     /// Layout of the output.
     pub head: Head,
-    /// What computes.
+    /// What computes: `CPU`, `CUDA` or `TensorRT`.
     pub provider: String,
 }
 
@@ -116,6 +129,8 @@ pub struct ModelInfo {
 pub struct Model {
     info: ModelInfo,
     session: Session,
+    provider: Provider,
+    device_index: i32,
     input_name: String,
     output_name: String,
     /// By rising batch size.
@@ -173,18 +188,14 @@ impl Model {
             .map(|byte| format!("{byte:02x}"))
             .collect();
         drop(bytes);
-        let session = open(path, options).map_err(|error| match error {
-            OpenError::Runtime(error) => ModelError::Runtime(error),
-            OpenError::Ort(error) => ModelError::Load {
-                path: path.to_owned(),
-                reason: error.to_string(),
-            },
-        })?;
-        Self::from_session(session, ModelId { name, sha256 }, path, options)
+        let (session, provider) = open(path, options)?;
+        let id = ModelId { name, sha256 };
+        Self::from_session(session, provider, id, path, options)
     }
 
     fn from_session(
         session: Session,
+        provider: Provider,
         id: ModelId,
         path: &Path,
         options: &ModelOptions,
@@ -248,9 +259,11 @@ impl Model {
                 fixed_batch: fixed(batch),
                 precision,
                 head: Head::Boxes,
-                provider: "CPU".to_owned(),
+                provider: provider.to_string(),
             },
             session,
+            provider,
+            device_index: options.device.index,
             input_name,
             output_name,
             lanes: Vec::new(),
@@ -369,7 +382,12 @@ impl Model {
     /// Tensors for `batch` frames, and the output's shape as a run over them shows it.
     fn make_lane(&mut self, batch: usize) -> ort::Result<(Lane, Vec<usize>)> {
         let [width, height] = self.info.input_size;
-        let allocator = self.session.allocator();
+        // On a GPU the input lies where the device can fetch it without a copy in between.
+        let pinned = self.provider.pinned_memory(self.device_index)?;
+        let pinned = pinned
+            .map(|memory| Allocator::new(&self.session, memory))
+            .transpose()?;
+        let allocator = pinned.as_ref().unwrap_or(self.session.allocator());
         let input_shape = [batch, 3, height, width];
         let mut binding = self.session.create_binding()?;
         let input = match self.info.precision {
@@ -424,35 +442,56 @@ impl Model {
     }
 }
 
-enum OpenError {
-    Runtime(RuntimeError),
-    Ort(ort::Error),
-}
-
-impl From<RuntimeError> for OpenError {
-    fn from(error: RuntimeError) -> Self {
-        Self::Runtime(error)
-    }
-}
-
-impl<R> From<ort::Error<R>> for OpenError
-where
-    ort::Error: From<ort::Error<R>>,
-{
-    fn from(error: ort::Error<R>) -> Self {
-        Self::Ort(error.into())
-    }
-}
-
-fn open(path: &Path, options: &ModelOptions) -> Result<Session, OpenError> {
+/// Opens `path` on the first provider of `options.device` that takes it.
+fn open(path: &Path, options: &ModelOptions) -> Result<(Session, Provider), ModelError> {
     let environment = onnx_runtime::environment()?;
-    let mut builder = Session::builder(&environment)?
+    let named = options.device.kind != DeviceKind::Auto;
+    let mut refusals = Vec::new();
+    for &provider in options.device.providers() {
+        let reason = match open_on(path, provider, options, &environment) {
+            Ok(session) => {
+                if !refusals.is_empty() {
+                    tracing::warn!("{provider} computes: {}", refusals.join("; "));
+                }
+                return Ok((session, provider));
+            }
+            Err(error) => error.to_string(),
+        };
+        if provider == Provider::Cpu {
+            return Err(ModelError::Load {
+                path: path.to_owned(),
+                reason,
+            });
+        }
+        if named {
+            return Err(ModelError::Device {
+                device: options.device,
+                reason,
+            });
+        }
+        refusals.push(format!("{provider} is not to be had ({reason})"));
+    }
+    // Every device has a provider, and the last one returns.
+    Err(ModelError::Device {
+        device: options.device,
+        reason: refusals.join("; "),
+    })
+}
+
+fn open_on(
+    path: &Path,
+    provider: Provider,
+    options: &ModelOptions,
+    environment: &Environment,
+) -> ort::Result<Session> {
+    let mut builder = Session::builder(environment)?
         // Spinning between frames would take the cores from the other nodes of a small robot.
         .with_intra_op_spinning(false)?;
     if options.threads > 0 {
         builder = builder.with_intra_threads(options.threads)?;
     }
-    Ok(builder.commit_from_file(path)?)
+    provider.register(options.device.index, &mut builder)?;
+    builder.commit_from_file(path)
 }
 
 /// What an output of `shape` means, and how many classes it tells apart; else what was expected.

@@ -80,7 +80,8 @@ fn find() -> Result<PathBuf, RuntimeError> {
         })
 }
 
-fn cache_folder() -> PathBuf {
+/// Where programs of this user keep what they can make again.
+pub(crate) fn cache_folder() -> PathBuf {
     let set = |name| {
         std::env::var_os(name)
             .filter(|value| !value.is_empty())

@@ -36,7 +36,7 @@ def boxes_output():
     return constant, confidence
 
 
-def save(path, shape, output, half=False, quantised=False, metadata=None, outputs=1, type=None):
+def save(path, shape, output, half=False, quantised=False, metadata=None, outputs=1, type=None, slow=False):
     dtype, onnx_type = (np.float16, TensorProto.FLOAT16) if half else (np.float32, TensorProto.FLOAT)
     constant, confidence = (part.astype(dtype) for part in output)
     axes = np.arange(1, len(shape), dtype=np.int64)
@@ -61,11 +61,24 @@ def save(path, shape, output, half=False, quantised=False, metadata=None, output
         ]
         source = "dequantised"
     nodes += [
-        helper.make_node("ReduceMean", [source, "axes"], ["mean"]),
+        helper.make_node("ReduceMean", [source, "axes"], ["own_mean" if slow else "mean"]),
         helper.make_node("Reshape", ["mean", "column"], ["means"]),
         helper.make_node("Mul", ["means", "confidence"], ["scaled"]),
         helper.make_node("Add", ["scaled", "constant"], ["output0"]),
     ]
+    if slow:
+        # As much work as a small network's, which adds nothing.
+        weights += [
+            numpy_helper.from_array(np.zeros((64, 3, 3, 3), np.float32), "widen"),
+            numpy_helper.from_array(np.zeros((64, 64, 3, 3), np.float32), "work"),
+        ]
+        mean = next(index for index, node in enumerate(nodes) if node.op_type == "ReduceMean")
+        nodes[mean + 1 : mean + 1] = [
+            helper.make_node("Conv", [source, "widen"], ["wide"], pads=[1, 1, 1, 1]),
+            helper.make_node("Conv", ["wide", "work"], ["worked"], pads=[1, 1, 1, 1]),
+            helper.make_node("ReduceMean", ["worked", "axes"], ["nothing"]),
+            helper.make_node("Add", ["own_mean", "nothing"], ["mean"]),
+        ]
     results = [helper.make_tensor_value_info("output0", onnx_type, [shape[0], *constant.shape[1:]])]
     if outputs == 2:
         nodes.append(helper.make_node("Identity", ["output0"], ["output1"]))
@@ -90,6 +103,8 @@ def main():
     save(out / "quantised.onnx", [1, 3, 96, 160], raw_output(), quantised=True)
     save(out / "batch_of_four.onnx", [4, 3, 96, 160], raw_output())
     save(out / "boxes.onnx", [1, 3, 96, 160], boxes_output())
+    save(out / "slow.onnx", [1, 3, 96, 160], raw_output(), slow=True)
+    save(out / "tiny.onnx", [1, 3, 32, 32], raw_output())
     save(out / "nameless.onnx", [1, 3, 96, 160], raw_output(), metadata={})
     # Not for this program: each is refused with what was expected and what was found.
     four = {"names": "{0: 'a', 1: 'b', 2: 'c', 3: 'd'}"}

@@ -10,6 +10,7 @@ mod common;
 use std::path::Path;
 
 use common::stand_in_models;
+use detector::batch;
 use detector::boxes::{Found, Thresholds};
 use detector::encoding::PixelOrder;
 use detector::letterbox::Letterbox;
@@ -163,6 +164,46 @@ fn other_models_are_refused_with_what_was_expected_and_found() {
         assert!(
             error.contains(expected) && error.contains(found),
             "{name}: {error}"
+        );
+    }
+}
+
+#[test]
+fn a_model_for_many_cameras_takes_batches_where_it_can() {
+    let Some(folder) = stand_in_models() else {
+        return;
+    };
+    let load = |name| batch::load(&folder.path().join(name), &ModelOptions::default()).unwrap();
+    assert_eq!(load("fixed.onnx").max_batch(), 1);
+    assert_eq!(load("batch_of_four.onnx").max_batch(), 4);
+    // Whether it pays is up to the machine; the answers are the same.
+    let model = load("free.onnx");
+    assert!([1, 4].contains(&model.max_batch()));
+    let mut pipeline = Pipeline::new(model, Thresholds::default());
+    assert!((confidences(&mut pipeline, &[255])[0] - 1.0).abs() < 0.002);
+}
+
+#[test]
+fn a_device_that_is_named_and_not_there_is_an_error_with_its_reason() {
+    let Some(folder) = stand_in_models() else {
+        return;
+    };
+    let load = |device: &str| {
+        let options = ModelOptions {
+            device: device.parse().unwrap(),
+            ..ModelOptions::default()
+        };
+        Model::load(&folder.path().join("fixed.onnx"), &options)
+    };
+    assert_eq!(load("cpu").unwrap().info().provider, "CPU");
+    // With a GPU or without: it runs.
+    assert!(load("auto").is_ok());
+    // No machine has so many GPUs.
+    for device in ["cuda:99", "tensorrt:99"] {
+        let error = load(device).err().unwrap().to_string();
+        assert!(
+            error.contains(&format!("device {device} is not to be had: ")),
+            "{error}"
         );
     }
 }

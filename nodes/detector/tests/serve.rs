@@ -7,116 +7,15 @@
 
 mod common;
 
-use std::net::TcpListener;
-use std::os::unix::net::UnixDatagram;
-use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use common::node::{
+    Node, PATIENCE, READY, WAITING, await_subscriber, frame, free_endpoint, next, router, subscribe,
+};
 use common::stand_in_models;
-use wire::messages::{ImageHeader, ImageView};
 use wire::{Detections, DetectorStatus, PoseFrame, Stamp, cdr};
-use zenoh::handlers::FifoChannelHandler;
-use zenoh::pubsub::Subscriber;
+use zenoh::Wait;
 use zenoh::sample::Sample;
-use zenoh::{Session, Wait};
-
-/// Longer than anything here takes on the slowest machine.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-const READY: &str = "READY=1";
-const WAITING: &str = "STATUS=waiting for the Zenoh router";
-
-fn free_endpoint() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    format!("tcp/{}", listener.local_addr().unwrap())
-}
-
-fn router(endpoint: &str) -> Session {
-    let mut config = zenoh::Config::default();
-    config.insert_json5("mode", "\"router\"").unwrap();
-    config
-        .insert_json5("listen/endpoints", &format!("[\"{endpoint}\"]"))
-        .unwrap();
-    config
-        .insert_json5("scouting/multicast/enabled", "false")
-        .unwrap();
-    zenoh::open(config).wait().unwrap()
-}
-
-/// A running `detector serve`; killed when the test ends early.
-struct Node(Child);
-
-impl Node {
-    /// Starts it, and waits until its supervisor hears `until`.
-    fn start(endpoint: &str, model: &Path, until: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let socket = UnixDatagram::bind(folder.path().join("notify")).unwrap();
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        let node = Command::new(env!("CARGO_BIN_EXE_detector"))
-            .args([
-                "serve",
-                "--zenoh",
-                endpoint,
-                "--keys",
-                "**/camera/color/image_raw",
-            ])
-            .args(["--run-id", "test", "--model"])
-            .arg(model)
-            .env("NOTIFY_SOCKET", folder.path().join("notify"))
-            .stdin(Stdio::null())
-            .spawn()
-            .unwrap();
-        let node = Self(node);
-        let mut buffer = [0; 256];
-        loop {
-            let len = socket.recv(&mut buffer).unwrap();
-            if String::from_utf8_lossy(&buffer[..len]).contains(until) {
-                return node;
-            }
-        }
-    }
-
-    fn signal(&self, signal: &str) {
-        assert!(
-            Command::new("kill")
-                .args([signal, &self.0.id().to_string()])
-                .status()
-                .unwrap()
-                .success()
-        );
-    }
-
-    fn stop(mut self, signal: &str) -> ExitStatus {
-        self.signal(signal);
-        self.0.wait().unwrap()
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn frame(sec: i32, encoding: &str, shade: u8) -> Vec<u8> {
-    let header = ImageHeader {
-        stamp: Stamp { sec, nanosec: 5 },
-        frame_id: "camera_color_optical_frame",
-        height: 96,
-        width: 160,
-        encoding,
-        is_bigendian: false,
-        step: 480,
-        data: 0..0,
-    };
-    ImageView {
-        header,
-        data: &[shade; 96 * 480],
-    }
-    .to_cdr(true)
-}
 
 fn odometry(sec: i32, x: f64) -> Vec<u8> {
     let mut writer = cdr::Writer::new(true);
@@ -128,27 +27,6 @@ fn odometry(sec: i32, x: f64) -> Vec<u8> {
         writer.f64(number);
     }
     writer.finish()
-}
-
-fn subscribe(session: &Session, key: &'static str) -> Subscriber<FifoChannelHandler<Sample>> {
-    session.declare_subscriber(key).wait().unwrap()
-}
-
-/// Waits until what is put on `key` reaches a subscriber: a session that has just subscribed is known a little later.
-fn await_subscriber(session: &Session, key: &'static str) {
-    let publisher = session.declare_publisher(key).wait().unwrap();
-    let changes = publisher.matching_listener().wait().unwrap();
-    while !publisher.matching_status().wait().unwrap().matching() {
-        let change = changes.recv_timeout(PATIENCE).unwrap();
-        assert!(change.is_some(), "nobody subscribes to {key}");
-    }
-}
-
-fn next(subscriber: &Subscriber<FifoChannelHandler<Sample>>) -> Sample {
-    subscriber
-        .recv_timeout(PATIENCE)
-        .unwrap()
-        .unwrap_or_else(|| panic!("nothing came on {}", subscriber.key_expr()))
 }
 
 fn detections(sample: &Sample) -> Detections {
@@ -281,5 +159,47 @@ fn a_wait_for_the_router_can_be_interrupted() {
         return;
     };
     let node = Node::start(&free_endpoint(), &models.path().join("fixed.onnx"), WAITING);
+    assert_eq!(node.stop("-TERM").code(), Some(0));
+}
+
+#[test]
+fn a_robot_that_stands_still_is_seen_once_when_key_frames_are_asked_for() {
+    let Some(models) = stand_in_models() else {
+        return;
+    };
+    let endpoint = free_endpoint();
+    let router = router(&endpoint);
+    let answers = subscribe(&router, "tb/detections");
+    let statuses = subscribe(&router, "tb/detector/status");
+    let model = models.path().join("fixed.onnx");
+    let node = Node::start_with(&endpoint, &model, READY, &["--key-frames"]);
+    for key in ["odom", "camera/color/image_raw"] {
+        await_subscriber(&router, key);
+    }
+    // Metres at the seconds of the frames; the third, from 0.4 to 0.6 m, is half a metre from the first.
+    for (sec, x) in [(1, 0.0), (2, 0.4), (3, 0.6)] {
+        router.put("odom", odometry(sec, x)).wait().unwrap();
+        router
+            .put("camera/color/image_raw", frame(sec, "rgb8", 255))
+            .wait()
+            .unwrap();
+        // Its fate is known before the next one comes, which would replace it.
+        loop {
+            let status = DetectorStatus::from_json(&next(&statuses).payload().to_bytes()).unwrap();
+            let passed_over = status
+                .frames_dropped
+                .get("no_key_frame")
+                .copied()
+                .unwrap_or(0);
+            if status.frames_inferred + passed_over == sec as u64 {
+                break;
+            }
+        }
+    }
+    let seen = [next(&answers), next(&answers)].map(|answer| detections(&answer));
+    assert_eq!(seen.each_ref().map(|seen| seen.stamp.unwrap().sec), [1, 3]);
+    // The same object in the same place.
+    let [first, second] = seen.map(|seen| seen.detections[0].det_id.clone());
+    assert_eq!((first.as_str(), second), ("test_t1", first.clone()));
     assert_eq!(node.stop("-TERM").code(), Some(0));
 }

@@ -1,5 +1,9 @@
 //! `detector bench`: the parts of a frame's way, one thread, interleaved run by run with the Python reference.
 
+mod fleet;
+
+pub use fleet::fleet;
+
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -9,6 +13,7 @@ use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::boxes::Thresholds;
+use crate::device::Device;
 use crate::encoding::PixelOrder;
 use crate::model::{Model, ModelOptions};
 use crate::pipeline::Pipeline;
@@ -22,6 +27,8 @@ const PEER: &str = "python reference (opencv, numpy, onnxruntime)";
 pub struct BenchOptions {
     /// The model's file.
     pub model: PathBuf,
+    /// What computes.
+    pub device: Device,
     /// Sizes of the frames: width, height.
     pub sizes: Vec<[u32; 2]>,
     /// Runs of each, after ten to warm up.
@@ -30,23 +37,23 @@ pub struct BenchOptions {
     pub python: Option<PathBuf>,
 }
 
-/// One figure. The median, and its 95 % confidence interval by order statistics.
+/// One figure: a median with its 95 % confidence interval by order statistics, or a value of one run.
 #[derive(Debug, Clone, Serialize)]
 pub struct Row {
     /// Stable name.
     pub name: String,
-    /// Median.
+    /// Median, or the value.
     pub value: f64,
     /// Unit of all numbers but the ratio.
     pub unit: &'static str,
     /// What it is compared with.
     pub peer: Option<&'static str>,
-    /// The peer's median.
+    /// The peer's.
     pub peer_value: Option<f64>,
     /// Value over the peer's.
     pub ratio: Option<f64>,
-    /// Confidence interval of the value.
-    pub interval: [f64; 2],
+    /// Confidence interval of a median.
+    pub interval: Option<[f64; 2]>,
     /// Confidence interval of the peer's value.
     pub peer_interval: Option<[f64; 2]>,
 }
@@ -67,6 +74,7 @@ struct Steps {
 pub fn bench(options: &BenchOptions) -> Result<Vec<Row>> {
     let model_options = ModelOptions {
         threads: 1,
+        device: options.device,
         ..ModelOptions::default()
     };
     let mut pipeline = Pipeline::new(
@@ -123,6 +131,30 @@ pub fn bench(options: &BenchOptions) -> Result<Vec<Row>> {
 }
 
 impl Row {
+    /// A value of one run.
+    fn once(name: String, value: f64, unit: &'static str) -> Self {
+        Self {
+            name,
+            value,
+            unit,
+            peer: None,
+            peer_value: None,
+            ratio: None,
+            interval: None,
+            peer_interval: None,
+        }
+    }
+
+    /// Beside what it could be at most.
+    fn of(self, peer: &'static str, most: f64) -> Self {
+        Self {
+            peer: Some(peer),
+            peer_value: Some(most),
+            ratio: Some(self.value / most),
+            ..self
+        }
+    }
+
     fn new(name: String, own: &[Steps], peers: &[Steps], of: fn(&Steps) -> f64) -> Self {
         let (value, interval) = median(own.iter().map(of).collect());
         let peer = (!peers.is_empty()).then(|| median(peers.iter().map(of).collect()));
@@ -133,7 +165,7 @@ impl Row {
             peer: peer.map(|_| PEER),
             peer_value: peer.map(|(value, _)| value),
             ratio: peer.map(|(peer, _)| value / peer),
-            interval,
+            interval: Some(interval),
             peer_interval: peer.map(|(_, interval)| interval),
         }
     }

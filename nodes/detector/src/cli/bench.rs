@@ -6,10 +6,11 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 
-use crate::bench::{BenchOptions, Row, bench};
+use crate::bench::{BenchOptions, Row, bench, fleet};
+use crate::device::Device;
 use crate::model_file;
 
-/// Measure the parts of a frame's way with one thread, on request interleaved with the Python reference.
+/// Measure the parts of a frame's way with one thread, on request interleaved with the Python reference; or a fleet.
 #[derive(Debug, Args)]
 pub struct Bench {
     /// Print one JSON document: an array of rows.
@@ -27,6 +28,12 @@ pub struct Bench {
     /// YOLO detection model, ONNX; the project's own when absent.
     #[arg(long)]
     model: Option<PathBuf>,
+    /// What computes: auto (TensorRT, else CUDA, else the CPU), cpu, cuda or tensorrt; :N names the GPU, as in cuda:1.
+    #[arg(long, default_value_t)]
+    device: Device,
+    /// Measure instead one process that serves the cameras of 1, 4, 16 and 64 robots, for two minutes.
+    #[arg(long)]
+    fleet: bool,
 }
 
 /// Does what `args` say.
@@ -34,12 +41,18 @@ pub struct Bench {
 /// # Errors
 /// As [`bench`].
 pub fn run(args: &Bench) -> Result<ExitCode> {
-    let rows = bench(&BenchOptions {
-        model: model_file::or_own(args.model.as_deref())?,
-        sizes: args.size.clone(),
-        runs: args.runs,
-        python: args.python.clone(),
-    })?;
+    let model = model_file::or_own(args.model.as_deref())?;
+    let rows = if args.fleet {
+        fleet(&model, args.device)?
+    } else {
+        bench(&BenchOptions {
+            model,
+            device: args.device,
+            sizes: args.size.clone(),
+            runs: args.runs,
+            python: args.python.clone(),
+        })?
+    };
     if args.json {
         println!("{}", serde_json::to_string(&rows)?);
         return Ok(ExitCode::SUCCESS);
@@ -48,15 +61,19 @@ pub fn run(args: &Bench) -> Result<ExitCode> {
         name,
         value,
         unit,
+        peer,
         peer_value,
         ratio,
-        interval: [low, high],
+        interval,
         ..
     } in &rows
     {
-        print!("{name:40} {value:8.3} {unit} ({low:.3} to {high:.3})");
-        if let (Some(peer), Some(ratio)) = (peer_value, ratio) {
-            print!("   reference {peer:8.3} {unit}   ratio {ratio:.2}");
+        print!("{name:44} {value:9.3} {unit}");
+        if let Some([low, high]) = interval {
+            print!(" ({low:.3} to {high:.3})");
+        }
+        if let (Some(peer), Some(peer_value), Some(ratio)) = (peer, peer_value, ratio) {
+            print!("   {peer} {peer_value:.3} {unit}   ratio {ratio:.2}");
         }
         println!();
     }

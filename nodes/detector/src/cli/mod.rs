@@ -7,6 +7,7 @@ pub use image::Seen;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
@@ -14,9 +15,10 @@ use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
 use crate::boxes::Thresholds;
+use crate::device::Device;
 use crate::model::{Head, Model, ModelOptions, Precision};
 use crate::model_file;
-use crate::serve::{Ended, ServeOptions};
+use crate::serve::{Ended, KeyFrames, ServeOptions};
 
 /// Bad input or set-up.
 const EXIT_BAD_INPUT: u8 = 2;
@@ -75,6 +77,9 @@ struct ModelArgs {
     /// Threads for inference; 0: as many as there are cores.
     #[arg(long, default_value_t = 0)]
     threads: usize,
+    /// What computes: auto (TensorRT, else CUDA, else the CPU), cpu, cuda or tensorrt; :N names the GPU, as in cuda:1.
+    #[arg(long, default_value_t)]
+    device: Device,
 }
 
 impl ModelArgs {
@@ -85,6 +90,7 @@ impl ModelArgs {
     fn options(&self) -> ModelOptions {
         ModelOptions {
             threads: self.threads,
+            device: self.device,
             ..ModelOptions::default()
         }
     }
@@ -107,6 +113,12 @@ struct Serve {
     model: ModelArgs,
     #[command(flatten)]
     limits: Limits,
+    /// Infer only key frames: the robot has moved 0.5 m or turned 15 degrees since the last one, by its odometry.
+    #[arg(long)]
+    key_frames: bool,
+    /// A key frame also after so many seconds.
+    #[arg(long, value_name = "S", requires = "key_frames", value_parser = seconds)]
+    every: Option<Duration>,
     /// Name of this run in the answers; host name and start time when absent.
     #[arg(long)]
     run_id: Option<String>,
@@ -154,6 +166,7 @@ fn serve(args: Serve) -> Result<ExitCode> {
         model: args.model.path()?,
         model_options: args.model.options(),
         limits: args.limits.thresholds(),
+        key_frames: args.key_frames.then_some(KeyFrames { every: args.every }),
         run_id: args.run_id,
     })?;
     Ok(match ended {
@@ -163,7 +176,11 @@ fn serve(args: Serve) -> Result<ExitCode> {
 }
 
 fn info(args: &Info) -> Result<ExitCode> {
-    let model = Model::load(&args.model, &ModelOptions::default())?;
+    let options = ModelOptions {
+        device: Device::CPU,
+        ..ModelOptions::default()
+    };
+    let model = Model::load(&args.model, &options)?;
     let info = model.info();
     let precision = match info.precision {
         Precision::F32 => "float32",
@@ -218,4 +235,12 @@ fn fraction(text: &str) -> Result<f32, String> {
     } else {
         Err("expected a number from 0 to 1".to_owned())
     }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let number: Result<f64, _> = text.parse();
+    let duration = number
+        .ok()
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    duration.ok_or_else(|| "expected a number of seconds".to_owned())
 }

@@ -1,11 +1,10 @@
 //! The figures on `tb/detector/status`.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use wire::{DetectorStatus, ModelId, Percentiles, RobotStatus};
 
-use super::inbox::Inbox;
+use super::inbox::{Arrivals, Counts, Inbox};
 use crate::pipeline::Times;
 
 /// Samples that percentiles are taken over.
@@ -24,15 +23,18 @@ pub enum Dropped {
     Size,
     /// ONNX Runtime failed.
     Inference,
+    /// The robot has not moved, and key frames were asked for.
+    NoKeyFrame,
 }
 
 impl Dropped {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Malformed,
         Self::Encoding,
         Self::Undecodable,
         Self::Size,
         Self::Inference,
+        Self::NoKeyFrame,
     ];
 
     fn name(self) -> &'static str {
@@ -42,6 +44,7 @@ impl Dropped {
             Self::Undecodable => "undecodable",
             Self::Size => "size",
             Self::Inference => "inference",
+            Self::NoKeyFrame => "no_key_frame",
         }
     }
 }
@@ -55,7 +58,8 @@ pub struct Figures {
     preprocess: Window,
     inference: Window,
     postprocess: Window,
-    /// Inferred and dropped, by robot.
+    inferred: u64,
+    /// Inferred and dropped, by the robot's place.
     robots: Vec<(u64, u64)>,
 }
 
@@ -70,8 +74,14 @@ impl Figures {
             preprocess: Window::new(),
             inference: Window::new(),
             postprocess: Window::new(),
+            inferred: 0,
             robots: Vec::new(),
         }
+    }
+
+    /// The robot in this place has left.
+    pub fn forget(&mut self, robot: usize) {
+        *self.robot(robot) = (0, 0);
     }
 
     /// A frame of `robot` was not inferred.
@@ -94,6 +104,7 @@ impl Figures {
         self.preprocess.add(times.preprocess);
         self.inference.add(times.inference);
         self.postprocess.add(times.postprocess);
+        self.inferred += 1;
         let robot = self.robot(robot);
         robot.0 += 1;
         robot.0
@@ -107,34 +118,30 @@ impl Figures {
         provider: &str,
         inbox: &Inbox,
     ) -> DetectorStatus {
-        let arrivals = inbox.arrivals();
-        let superseded = arrivals
-            .iter()
-            .map(|(_, arrivals)| arrivals.superseded)
-            .sum();
+        let Counts {
+            robots,
+            total,
+            refused,
+        } = inbox.counts();
         let reasons = Dropped::ALL.map(|reason| (reason.name(), self.dropped[reason as usize]));
         let counted = reasons.into_iter().chain([
-            ("superseded", superseded),
-            ("too_many_robots", inbox.refused()),
+            ("superseded", total.superseded),
+            ("too_many_robots", refused),
         ]);
-        let of_robot = |(robot, (prefix, arrivals)): (usize, (String, super::inbox::Arrivals))| {
+        let of_robot = |(robot, prefix, arrivals): (usize, String, Arrivals)| {
             let (frames_inferred, dropped) = self.robots.get(robot).copied().unwrap_or_default();
-            let frames_dropped = dropped + arrivals.superseded;
-            (
-                prefix,
-                RobotStatus {
-                    frames_in: arrivals.frames_in,
-                    frames_inferred,
-                    frames_dropped,
-                },
-            )
+            let status = RobotStatus {
+                frames_in: arrivals.frames_in,
+                frames_inferred,
+                frames_dropped: dropped + arrivals.superseded,
+            };
+            (prefix, status)
         };
-        let robots: BTreeMap<_, _> = arrivals.into_iter().enumerate().map(of_robot).collect();
         DetectorStatus {
             run_id: run_id.to_owned(),
             uptime_s: self.started.elapsed().as_secs_f64(),
-            frames_in: robots.values().map(|robot| robot.frames_in).sum::<u64>() + inbox.refused(),
-            frames_inferred: robots.values().map(|robot| robot.frames_inferred).sum(),
+            frames_in: total.frames_in,
+            frames_inferred: self.inferred,
             frames_dropped: counted
                 .filter(|(_, n)| *n > 0)
                 .map(|(reason, n)| (reason.to_owned(), n))
@@ -146,7 +153,7 @@ impl Figures {
             preprocess_ms: self.preprocess.percentiles(),
             inference_ms: self.inference.percentiles(),
             postprocess_ms: self.postprocess.percentiles(),
-            robots,
+            robots: robots.into_iter().map(of_robot).collect(),
         }
     }
 
@@ -189,6 +196,8 @@ impl Window {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     #[test]

@@ -1,16 +1,18 @@
 //! Where frames wait for inference: one place a robot, in which the newest frame wins, emptied in turn.
 //!
 //! Memory is bounded by the number of robots: a robot that sends faster than it is served replaces its own frame and
-//! takes nobody's turn.
+//! takes nobody's turn. A robot that has left gives its place back.
 
 use std::collections::HashMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use zenoh::sample::Sample;
 
 /// Most robots at a time; frames of further ones are dropped and counted.
 pub const MAX_ROBOTS: usize = 1024;
+/// A robot that sent nothing for so long has left, unless a liveliness token says that its camera is there.
+pub const SILENCE: Duration = Duration::from_secs(30);
 
 /// A frame as it came.
 pub struct Frame {
@@ -22,10 +24,19 @@ pub struct Frame {
 
 /// A frame whose turn it is.
 pub struct Turn {
-    /// Index of the robot, constant while the process lives.
+    /// Place of the robot: its own until [`Inbox::forget_gone`] names it.
     pub robot: usize,
     /// Its newest frame.
     pub frame: Frame,
+}
+
+/// A robot whose place is free again.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Gone {
+    /// Its place.
+    pub robot: usize,
+    /// Its key prefix.
+    pub prefix: String,
 }
 
 /// Counters of one robot.
@@ -37,7 +48,18 @@ pub struct Arrivals {
     pub superseded: u64,
 }
 
-/// The places of all robots. One thread takes; any number put.
+/// Counters of the inbox since the start.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Place, prefix and counters of every robot that is here.
+    pub robots: Vec<(usize, String, Arrivals)>,
+    /// Of all robots, also those that have left.
+    pub total: Arrivals,
+    /// Frames of robots beyond [`MAX_ROBOTS`].
+    pub refused: u64,
+}
+
+/// The places of all robots. One thread takes and forgets; any number put.
 #[derive(Default)]
 pub struct Inbox {
     state: Mutex<State>,
@@ -46,10 +68,16 @@ pub struct Inbox {
 
 #[derive(Default)]
 struct State {
-    robots: Vec<Place>,
-    index_of: HashMap<String, usize>,
+    /// `None`: free for the next robot that comes.
+    places: Vec<Option<Place>>,
+    place_of: HashMap<String, usize>,
+    /// Liveliness tokens of cameras, by robot. At most [`MAX_ROBOTS`] robots.
+    tokens: HashMap<String, usize>,
     /// The robot that is asked first next time.
     next: usize,
+    /// A place is marked as left.
+    someone_left: bool,
+    total: Arrivals,
     refused: u64,
     closed: bool,
 }
@@ -58,6 +86,9 @@ struct Place {
     prefix: String,
     fresh: Option<Frame>,
     arrivals: Arrivals,
+    heard: Instant,
+    /// The last token was taken back, and nothing came since.
+    left: bool,
 }
 
 impl Inbox {
@@ -65,22 +96,86 @@ impl Inbox {
     /// that is new.
     pub fn put(&self, prefix: &str, frame: Frame) {
         let mut state = self.lock();
-        let index = match state.index_of.get(prefix) {
-            Some(index) => *index,
-            None if state.robots.len() < MAX_ROBOTS => state.add(prefix),
+        state.total.frames_in += 1;
+        let place = match state.place_of.get(prefix) {
+            Some(place) => *place,
+            None if state.place_of.len() < MAX_ROBOTS => state.add(prefix, frame.arrived),
             None => {
                 state.refused += 1;
                 return;
             }
         };
-        let place = &mut state.robots[index];
+        let Some(place) = &mut state.places[place] else {
+            return;
+        };
         place.arrivals.frames_in += 1;
+        place.heard = frame.arrived;
+        place.left = false;
         let old = place.fresh.replace(frame);
         place.arrivals.superseded += u64::from(old.is_some());
+        state.total.superseded += u64::from(old.is_some());
         drop(state);
         // The old frame's memory is given back outside the lock.
         drop(old);
         self.changed.notify_one();
+    }
+
+    /// A liveliness token says that the robot's camera is there.
+    pub fn token_came(&self, prefix: &str) {
+        let mut state = self.lock();
+        if let Some(tokens) = state.tokens.get_mut(prefix) {
+            *tokens += 1;
+        } else if state.tokens.len() < MAX_ROBOTS {
+            state.tokens.insert(prefix.to_owned(), 1);
+        }
+    }
+
+    /// A token was taken back. With its last one a robot has left.
+    pub fn token_went(&self, prefix: &str) {
+        let mut state = self.lock();
+        let Some(tokens) = state.tokens.get_mut(prefix) else {
+            return;
+        };
+        *tokens -= 1;
+        if *tokens > 0 {
+            return;
+        }
+        state.tokens.remove(prefix);
+        let place = state.place_of.get(prefix).copied();
+        if let Some(Some(place)) = place.map(|place| &mut state.places[place]) {
+            place.left = true;
+            state.someone_left = true;
+        }
+    }
+
+    /// Whether a robot has said since the last [`Inbox::forget_gone`] that it leaves.
+    pub fn someone_left(&self) -> bool {
+        self.lock().someone_left
+    }
+
+    /// Frees the places of the robots that have left as of `now`; frames of theirs that still waited are gone with
+    /// them. To be called by the taker with no turn in hand.
+    pub fn forget_gone(&self, now: Instant) -> Vec<Gone> {
+        let mut state = self.lock();
+        state.someone_left = false;
+        let State {
+            places,
+            place_of,
+            tokens,
+            ..
+        } = &mut *state;
+        let mut gone = Vec::new();
+        for (robot, place) in places.iter_mut().enumerate() {
+            let has_left = |place: &mut Place| {
+                let silent = now.saturating_duration_since(place.heard) >= SILENCE;
+                place.left || silent && !tokens.contains_key(&place.prefix)
+            };
+            if let Some(Place { prefix, .. }) = place.take_if(has_left) {
+                place_of.remove(&prefix);
+                gone.push(Gone { robot, prefix });
+            }
+        }
+        gone
     }
 
     /// Waits until a frame is there or `deadline` has passed, then takes at most `max` frames, in turn over the
@@ -110,27 +205,30 @@ impl Inbox {
         self.changed.notify_one();
     }
 
-    /// Prefix and counters of every robot, by index.
-    pub fn arrivals(&self) -> Vec<(String, Arrivals)> {
-        self.lock()
-            .robots
-            .iter()
-            .map(|place| (place.prefix.clone(), place.arrivals))
-            .collect()
+    /// The counters as of now.
+    pub fn counts(&self) -> Counts {
+        let state = self.lock();
+        let of_robot = |(robot, place): (usize, &Option<Place>)| {
+            let place = place.as_ref()?;
+            Some((robot, place.prefix.clone(), place.arrivals))
+        };
+        Counts {
+            robots: state
+                .places
+                .iter()
+                .enumerate()
+                .filter_map(of_robot)
+                .collect(),
+            total: state.total,
+            refused: state.refused,
+        }
     }
 
-    /// Frames of robots beyond [`MAX_ROBOTS`].
-    pub fn refused(&self) -> u64 {
-        self.lock().refused
-    }
-
-    /// The prefix of the robot with this index.
+    /// The prefix of the robot in this place.
     pub fn prefix(&self, robot: usize) -> String {
-        self.lock()
-            .robots
-            .get(robot)
-            .map(|place| place.prefix.clone())
-            .unwrap_or_default()
+        let state = self.lock();
+        let place = state.places.get(robot).and_then(Option::as_ref);
+        place.map(|place| place.prefix.clone()).unwrap_or_default()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -140,25 +238,37 @@ impl Inbox {
 }
 
 impl State {
-    fn add(&mut self, prefix: &str) -> usize {
-        let index = self.robots.len();
-        self.robots.push(Place {
+    fn add(&mut self, prefix: &str, now: Instant) -> usize {
+        let place = Some(Place {
             prefix: prefix.to_owned(),
             fresh: None,
             arrivals: Arrivals::default(),
+            heard: now,
+            left: false,
         });
-        self.index_of.insert(prefix.to_owned(), index);
+        let index = match self.places.iter().position(Option::is_none) {
+            Some(free) => {
+                self.places[free] = place;
+                free
+            }
+            None => {
+                self.places.push(place);
+                self.places.len() - 1
+            }
+        };
+        self.place_of.insert(prefix.to_owned(), index);
         index
     }
 
     fn take_turns(&mut self, max: usize, turns: &mut Vec<Turn>) {
-        for _ in 0..self.robots.len() {
+        for _ in 0..self.places.len() {
             if turns.len() == max {
                 break;
             }
             let robot = self.next;
-            self.next = (robot + 1) % self.robots.len();
-            if let Some(frame) = self.robots[robot].fresh.take() {
+            self.next = (robot + 1) % self.places.len();
+            let place = self.places[robot].as_mut();
+            if let Some(frame) = place.and_then(|place| place.fresh.take()) {
                 turns.push(Turn { robot, frame });
             }
         }
@@ -167,8 +277,6 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use zenoh::key_expr::KeyExpr;
     use zenoh::sample::SampleBuilder;
 
@@ -210,7 +318,7 @@ mod tests {
         assert_eq!(taken(&inbox, 10), [named("a", 5), named("b", 9)]);
         assert_eq!(taken(&inbox, 10), []);
         assert_eq!(
-            inbox.arrivals()[0].1,
+            inbox.counts().robots[0].2,
             Arrivals {
                 frames_in: 5,
                 superseded: 4
@@ -246,5 +354,70 @@ mod tests {
             inbox.close();
             assert!(!waiting.join().unwrap());
         });
+    }
+
+    #[test]
+    fn a_silent_robot_gives_its_place_to_the_next() {
+        let inbox = Inbox::default();
+        let now = Instant::now();
+        for (robot, later) in [("a", 0), ("b", 10)] {
+            let arrived = now + Duration::from_secs(later);
+            inbox.put(
+                robot,
+                Frame {
+                    arrived,
+                    ..frame(1)
+                },
+            );
+        }
+        assert_eq!(inbox.forget_gone(now + SILENCE / 2), []);
+        let gone = |robot, prefix: &str| Gone {
+            robot,
+            prefix: prefix.to_owned(),
+        };
+        assert_eq!(inbox.forget_gone(now + SILENCE), [gone(0, "a")]);
+        assert_eq!(inbox.forget_gone(now + SILENCE), []);
+        inbox.put("c", frame(3));
+        assert_eq!(taken(&inbox, 10), [named("c", 3), named("b", 1)]);
+        // What was counted of one that left stays in the sum.
+        assert_eq!(inbox.counts().total.frames_in, 3);
+    }
+
+    #[test]
+    fn a_robot_with_a_token_may_be_silent_and_leaves_with_its_last() {
+        let inbox = Inbox::default();
+        inbox.token_came("a");
+        inbox.token_came("a");
+        inbox.put("a", frame(1));
+        let later = Instant::now() + 10 * SILENCE;
+        assert_eq!(inbox.forget_gone(later), []);
+        inbox.token_went("a");
+        assert_eq!(inbox.forget_gone(later), []);
+        inbox.token_went("a");
+        // Taken back once more than given, as no peer should.
+        inbox.token_went("a");
+        assert_eq!(inbox.forget_gone(Instant::now()).len(), 1);
+        assert_eq!(inbox.counts().robots, []);
+    }
+
+    #[test]
+    fn any_number_of_robots_may_come_one_after_the_other() {
+        let inbox = Inbox::default();
+        let mut now = Instant::now();
+        for robot in 0..3 * MAX_ROBOTS {
+            now += 2 * SILENCE / MAX_ROBOTS as u32;
+            let frame = Frame {
+                arrived: now,
+                ..frame(0)
+            };
+            inbox.put(&format!("r{robot}"), frame);
+            inbox.forget_gone(now);
+        }
+        let state = inbox.lock();
+        assert!(state.places.len() <= MAX_ROBOTS && state.place_of.len() <= MAX_ROBOTS);
+        assert_eq!(
+            (state.refused, state.total.frames_in),
+            (0, 3 * MAX_ROBOTS as u64)
+        );
     }
 }

@@ -6,6 +6,8 @@
 mod camera_keys;
 mod figures;
 mod inbox;
+mod key_frames;
+mod liveliness;
 mod poses;
 mod worker;
 
@@ -21,10 +23,12 @@ use wire::messages::Odometry;
 use zenoh::pubsub::Subscriber;
 use zenoh::{Session, Wait};
 
+use crate::batch;
 use crate::boxes::Thresholds;
 use crate::model::{Model, ModelOptions};
 use crate::pipeline::Pipeline;
 use inbox::{Frame, Inbox};
+pub use key_frames::KeyFrames;
 use poses::Poses;
 use worker::Worker;
 
@@ -41,6 +45,8 @@ pub struct ServeOptions {
     pub model_options: ModelOptions,
     /// What counts as a detection.
     pub limits: Thresholds,
+    /// Only key frames are inferred; `None`: all.
+    pub key_frames: Option<KeyFrames>,
     /// Name of this run in the answers; one is made up when it is absent.
     pub run_id: Option<String>,
 }
@@ -67,9 +73,21 @@ pub fn serve(options: ServeOptions) -> Result<Ended> {
         .map(|key| Ok((key.as_str(), camera_keys::camera_name(key)?.to_owned())));
     let cameras = cameras.collect::<Result<Vec<_>>>()?;
     notify(sd_notify::NotifyState::Status("loading the model"));
-    let model = Model::load(&options.model, &options.model_options)?;
+    // One camera's frames are never more than one at a time.
+    let many = options.keys.len() > 1 || options.keys.iter().any(|key| key.contains('*'));
+    let model = if many {
+        batch::load(&options.model, &options.model_options)?
+    } else {
+        Model::load(&options.model, &options.model_options)?
+    };
     let info = model.info().clone();
-    tracing::info!(model = %info.id.name, provider = %info.provider, classes = info.class_names.len(), "model loaded");
+    tracing::info!(
+        model = %info.id.name,
+        provider = %info.provider,
+        classes = info.class_names.len(),
+        batch = model.max_batch(),
+        "model loaded"
+    );
 
     notify(sd_notify::NotifyState::Status(
         "waiting for the Zenoh router",
@@ -81,6 +99,12 @@ pub fn serve(options: ServeOptions) -> Result<Ended> {
     let (inbox, poses) = (Arc::new(Inbox::default()), Arc::new(Poses::default()));
     let mut subscribers = Vec::new();
     for (key, camera) in cameras {
+        subscribers.push(liveliness::subscribe(
+            &session,
+            key,
+            camera.clone(),
+            Arc::clone(&inbox),
+        )?);
         let odom = format!(
             "{}{}",
             key.strip_suffix(&camera).unwrap_or_default(),
@@ -95,6 +119,7 @@ pub fn serve(options: ServeOptions) -> Result<Ended> {
         session.clone(),
         Arc::clone(&inbox),
         poses,
+        options.key_frames,
         run_id,
     )?;
     let worker = std::thread::Builder::new()
@@ -149,7 +174,7 @@ fn subscribe_odometry(session: &Session, key: String, poses: Arc<Poses>) -> Resu
             let payload = sample.payload().to_bytes();
             if let Some(prefix) = keys::robot_of(sample.key_expr().as_str(), keys::ODOM) {
                 match Odometry::read(&payload) {
-                    Ok(odometry) => poses.add(prefix, &odometry),
+                    Ok(odometry) => poses.add(prefix, &odometry, Instant::now()),
                     Err(error) => tracing::debug!(%error, "odometry not understood"),
                 }
             }

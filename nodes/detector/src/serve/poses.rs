@@ -3,11 +3,12 @@
 use std::collections::{HashMap, VecDeque};
 use std::f64::consts::TAU;
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use wire::Stamp;
 use wire::messages::Odometry;
 
-use super::inbox::MAX_ROBOTS;
+use super::inbox::{MAX_ROBOTS, SILENCE};
 
 /// Odometry that is kept, by robot: 5 s at 50 Hz, longer than any frame waits.
 const KEPT: usize = 256;
@@ -28,12 +29,18 @@ pub struct Pose {
 /// The last poses of all robots.
 #[derive(Default)]
 pub struct Poses {
-    robots: Mutex<HashMap<String, VecDeque<(i64, Pose)>>>,
+    robots: Mutex<HashMap<String, Track>>,
+}
+
+/// The last poses of one robot, by rising time in ns.
+struct Track {
+    poses: VecDeque<(i64, Pose)>,
+    heard: Instant,
 }
 
 impl Poses {
-    /// Takes in odometry of the robot with this key prefix.
-    pub fn add(&self, prefix: &str, odometry: &Odometry<'_>) {
+    /// Takes in odometry of the robot with this key prefix, which came at `now`.
+    pub fn add(&self, prefix: &str, odometry: &Odometry<'_>, now: Instant) {
         let nanos = odometry.stamp.as_nanos();
         let [x, y, _] = odometry.position;
         let pose = Pose {
@@ -49,11 +56,16 @@ impl Poses {
             if robots.len() == MAX_ROBOTS {
                 return;
             }
-            robots.insert(prefix.to_owned(), VecDeque::with_capacity(KEPT));
+            let track = Track {
+                poses: VecDeque::with_capacity(KEPT),
+                heard: now,
+            };
+            robots.insert(prefix.to_owned(), track);
         }
-        let Some(poses) = robots.get_mut(prefix) else {
+        let Some(Track { poses, heard }) = robots.get_mut(prefix) else {
             return;
         };
+        *heard = now;
         if poses.back().is_some_and(|(last, _)| *last >= nanos) {
             // Time went back: a simulator was started anew.
             poses.clear();
@@ -64,10 +76,16 @@ impl Poses {
         poses.push_back((nanos, pose));
     }
 
+    /// Drops the poses of robots whose odometry has been silent for [`SILENCE`] as of `now`.
+    pub fn forget_silent(&self, now: Instant) {
+        let mut robots = self.robots.lock().unwrap_or_else(PoisonError::into_inner);
+        robots.retain(|_, track| now.saturating_duration_since(track.heard) < SILENCE);
+    }
+
     /// Where the robot was at `stamp`; `None` without odometry near it.
     pub fn at(&self, prefix: &str, stamp: Stamp) -> Option<Pose> {
         let robots = self.robots.lock().unwrap_or_else(PoisonError::into_inner);
-        let poses = robots.get(prefix)?;
+        let poses = &robots.get(prefix)?.poses;
         let nanos = stamp.as_nanos();
         let after = poses.partition_point(|(at, _)| *at < nanos);
         let before = after.checked_sub(1).and_then(|index| poses.get(index));
@@ -110,6 +128,7 @@ mod tests {
                 position: [x, 2.0 * x, 0.0],
                 orientation: [0.0, 0.0, (yaw / 2.0).sin(), (yaw / 2.0).cos()],
             },
+            Instant::now(),
         );
     }
 
@@ -164,5 +183,19 @@ mod tests {
             poses.at("robot", Stamp::from_nanos(20_000_000)).unwrap().x,
             -1.0
         );
+    }
+
+    #[test]
+    fn a_robot_whose_odometry_is_silent_is_forgotten() {
+        let poses = Poses::default();
+        add(&poses, 1_000_000_000, 1.0, 0.0);
+        poses.forget_silent(Instant::now());
+        assert!(
+            poses
+                .at("robot", Stamp::from_nanos(1_000_000_000))
+                .is_some()
+        );
+        poses.forget_silent(Instant::now() + SILENCE);
+        assert_eq!(poses.at("robot", Stamp::from_nanos(1_000_000_000)), None);
     }
 }

@@ -11,14 +11,17 @@ use zenoh::qos::CongestionControl;
 use zenoh::{Session, Wait};
 
 use super::figures::{Dropped, Figures};
-use super::inbox::{Inbox, Turn};
+use super::inbox::{Gone, Inbox, Turn};
+use super::key_frames::{KeyFrames, LastKeyFrame};
 use super::poses::Poses;
 use crate::boxes::Found;
 use crate::encoding::PixelOrder;
+use crate::letterbox::Letterbox;
 use crate::photo;
 use crate::pieces::Pieces;
 use crate::pipeline::{DetectError, Pipeline, Times};
 use crate::rows::{Picture, PictureError};
+use crate::tracker::Tracker;
 
 const STATUS_PERIOD: Duration = Duration::from_secs(1);
 /// At most one warning a second about dropped frames, whoever sends them.
@@ -26,19 +29,39 @@ const WARNING_PERIOD: Duration = Duration::from_secs(1);
 /// The first bytes of a message, which hold its header: names longer than this are no frame's.
 const HEAD_LEN: usize = 1024;
 
+/// What is kept of a robot while it is there.
+struct Robot {
+    prefix: String,
+    answers: Publisher<'static>,
+    last_key_frame: LastKeyFrame,
+    tracker: Tracker,
+}
+
+/// A frame that stands in the input tensor.
+struct Placed<'a> {
+    turn: &'a Turn,
+    stamp: Stamp,
+    frame_id: String,
+    letterbox: Letterbox,
+    preprocess: Duration,
+}
+
 /// All that the inference thread owns.
 pub struct Worker {
     pipeline: Pipeline,
     session: Session,
     inbox: Arc<Inbox>,
     poses: Arc<Poses>,
+    key_frames: Option<KeyFrames>,
     run_id: String,
     model: ModelId,
     provider: String,
     class_names: Vec<String>,
     status: Publisher<'static>,
-    /// By robot.
-    answers: Vec<Option<Publisher<'static>>>,
+    /// By the robot's place.
+    robots: Vec<Option<Robot>>,
+    /// The number of the last object of any robot.
+    last_object: u64,
     figures: Figures,
     warned: Option<Instant>,
 }
@@ -53,6 +76,7 @@ impl Worker {
         session: Session,
         inbox: Arc<Inbox>,
         poses: Arc<Poses>,
+        key_frames: Option<KeyFrames>,
         run_id: String,
     ) -> Result<Self> {
         let info = pipeline.info();
@@ -70,12 +94,14 @@ impl Worker {
             session,
             inbox,
             poses,
+            key_frames,
             run_id,
             model,
             provider,
             class_names,
             status,
-            answers: Vec::new(),
+            robots: Vec::new(),
+            last_object: 0,
             figures: Figures::new(),
             warned: None,
         })
@@ -83,17 +109,19 @@ impl Worker {
 
     /// Works until the inbox is closed.
     pub fn work(mut self) {
-        let mut turns = Vec::with_capacity(1);
+        let max_batch = self.pipeline.max_batch();
+        let mut turns = Vec::with_capacity(max_batch);
         self.publish_status();
         let mut status_due = Instant::now() + STATUS_PERIOD;
-        while self.inbox.take(1, status_due, &mut turns) {
-            for turn in turns.drain(..) {
-                if let Err((reason, detail)) = self.answer(&turn) {
-                    self.figures.dropped(turn.robot, reason);
-                    self.warn(&turn, reason, &detail);
-                }
+        while self.inbox.take(max_batch, status_due, &mut turns) {
+            self.answer(&turns);
+            turns.clear();
+            let due = status_due <= Instant::now();
+            // At once, for robots may come and go faster than statuses.
+            if due || self.inbox.someone_left() {
+                self.forget_gone();
             }
-            if status_due <= Instant::now() {
+            if due {
                 self.publish_status();
                 status_due = Instant::now() + STATUS_PERIOD;
             }
@@ -101,28 +129,61 @@ impl Worker {
         self.publish_status();
     }
 
-    fn answer(&mut self, turn: &Turn) -> Result<(), (Dropped, String)> {
+    /// Infers the frames of `turns` in one run and answers each.
+    fn answer(&mut self, turns: &[Turn]) {
+        let started = Instant::now();
+        let mut placed = Vec::with_capacity(turns.len());
+        for turn in turns {
+            match self.place(turn, turns.len(), placed.len()) {
+                Ok(frame) => placed.push(frame),
+                Err((reason, detail)) => self.lose(turn, reason, &detail),
+            }
+        }
+        if placed.is_empty() {
+            return;
+        }
+        let running = Instant::now();
+        if let Err(error) = self.pipeline.run(turns.len()) {
+            for frame in placed {
+                self.lose(frame.turn, Dropped::Inference, &error.to_string());
+            }
+            return;
+        }
+        let inference = running.elapsed();
+        for (index, frame) in placed.into_iter().enumerate() {
+            let reading = Instant::now();
+            let boxes = self.pipeline.boxes(turns.len(), index).iter();
+            let boxes = boxes.map(|found| Found {
+                bbox: frame.letterbox.to_source(found.bbox),
+                ..*found
+            });
+            let boxes: Vec<Found> = boxes.collect();
+            let times = Times {
+                preprocess: frame.preprocess,
+                inference,
+                postprocess: reading.elapsed(),
+            };
+            if let Err(error) = self.publish(frame, &boxes, started, times) {
+                tracing::error!(%error, "detections of a frame are lost");
+            }
+        }
+    }
+
+    /// Writes a frame into the input tensor, as number `index` of a run of `frames`.
+    fn place<'a>(
+        &mut self,
+        turn: &'a Turn,
+        frames: usize,
+        index: usize,
+    ) -> Result<Placed<'a>, (Dropped, String)> {
         let started = Instant::now();
         let payload = Pieces::Zenoh(turn.frame.sample.payload());
         let mut head = [0; HEAD_LEN];
         let head = payload.head(&mut head);
         let malformed = |error: wire::cdr::CdrError| (Dropped::Malformed, error.to_string());
-        let mut detections = Vec::new();
-        let class_names = &self.class_names;
-        let each = |found: Found| {
-            let class = class_names.get(found.class).cloned().unwrap_or_default();
-            let Found {
-                bbox, confidence, ..
-            } = found;
-            detections.push(Detection {
-                class,
-                confidence,
-                bbox,
-                ..Detection::default()
-            });
-        };
-        let (stamp, frame_id, times) = if is_compressed(turn) {
+        let (stamp, frame_id, letterbox) = if is_compressed(turn) {
             let header = CompressedImageHeader::read(head, payload.len()).map_err(malformed)?;
+            self.check_key_frame(turn.robot, header.stamp)?;
             let bytes = turn.frame.sample.payload().to_bytes();
             let bytes = bytes.get(header.data).unwrap_or_default();
             let pixels =
@@ -130,40 +191,73 @@ impl Worker {
             let (width, height) = pixels.dimensions();
             let picture = Picture::from_pixels(pixels.as_raw(), width, height, PixelOrder::Rgb)
                 .map_err(refused)?;
-            (
-                header.stamp,
-                header.frame_id,
-                self.pipeline.detect(&picture, each).map_err(failed)?,
-            )
+            let letterbox = self.pipeline.place(&picture, frames, index);
+            (header.stamp, header.frame_id, letterbox)
         } else {
             let header = ImageHeader::read(head, payload.len()).map_err(malformed)?;
             let picture = Picture::new(&header, payload).map_err(refused)?;
-            (
-                header.stamp,
-                header.frame_id,
-                self.pipeline.detect(&picture, each).map_err(failed)?,
-            )
+            self.check_key_frame(turn.robot, header.stamp)?;
+            let letterbox = self.pipeline.place(&picture, frames, index);
+            (header.stamp, header.frame_id, letterbox)
         };
-        self.publish(turn, stamp, frame_id, detections, started, times);
-        Ok(())
+        Ok(Placed {
+            turn,
+            stamp,
+            frame_id: frame_id.to_owned(),
+            letterbox: letterbox.map_err(failed)?,
+            preprocess: started.elapsed(),
+        })
+    }
+
+    /// An error for a frame that is to be passed over because its robot has not moved.
+    fn check_key_frame(&mut self, robot: usize, stamp: Stamp) -> Result<(), (Dropped, String)> {
+        let Some(rule) = self.key_frames else {
+            return Ok(());
+        };
+        let robot = robot_at(&mut self.robots, robot, &self.inbox, &self.session);
+        // Without a publisher there will be no answer, and an error when it is sent.
+        let Ok(robot) = robot else {
+            return Ok(());
+        };
+        let pose = self.poses.at(&robot.prefix, stamp);
+        if robot.last_key_frame.is_next(rule, stamp.as_nanos(), pose) {
+            Ok(())
+        } else {
+            Err((Dropped::NoKeyFrame, String::new()))
+        }
     }
 
     fn publish(
         &mut self,
-        turn: &Turn,
-        stamp: Stamp,
-        frame_id: &str,
-        mut detections: Vec<Detection>,
+        frame: Placed<'_>,
+        boxes: &[Found],
         started: Instant,
         times: Times,
-    ) {
+    ) -> zenoh::Result<()> {
+        let Placed {
+            turn,
+            stamp,
+            frame_id,
+            ..
+        } = frame;
         let latency = turn.frame.arrived.elapsed();
         let age = started.duration_since(turn.frame.arrived);
         let keyframe_id = self.figures.answered(turn.robot, age, latency, times);
-        for (index, detection) in detections.iter_mut().enumerate() {
-            detection.det_id = format!("{}_kf{keyframe_id}_d{index}", self.run_id);
-        }
-        let pose = self.poses.at(&self.inbox.prefix(turn.robot), stamp);
+        let robot = robot_at(&mut self.robots, turn.robot, &self.inbox, &self.session)?;
+        let numbers = robot.tracker.next(boxes, &mut self.last_object);
+        let detection = |(found, number): (&Found, u64)| Detection {
+            class: self
+                .class_names
+                .get(found.class)
+                .cloned()
+                .unwrap_or_default(),
+            confidence: found.confidence,
+            bbox: found.bbox,
+            det_id: format!("{}_t{number}", self.run_id),
+            position: None,
+        };
+        let detections = boxes.iter().zip(numbers).map(detection).collect();
+        let pose = self.poses.at(&robot.prefix, stamp);
         let message = Detections {
             run_id: self.run_id.clone(),
             keyframe_id,
@@ -174,34 +268,33 @@ impl Worker {
             pose_frame: pose.map(|_| PoseFrame::Odom),
             detections,
             stamp: Some(stamp),
-            frame_id: Some(frame_id.to_owned()),
+            frame_id: Some(frame_id),
             model: Some(self.model.clone()),
             latency_ms: Some(latency.as_secs_f64() * 1e3),
         };
-        let result = self
-            .publisher(turn.robot)
-            .and_then(|publisher| publisher.put(message.to_json()).wait());
-        if let Err(error) = result {
-            tracing::error!(%error, "detections of a frame are lost");
-        }
+        robot.answers.put(message.to_json()).wait()
     }
 
-    fn publisher(&mut self, robot: usize) -> zenoh::Result<&Publisher<'static>> {
-        if self.answers.len() <= robot {
-            self.answers.resize_with(robot + 1, || None);
+    /// Drops all that is kept of robots that have left.
+    fn forget_gone(&mut self) {
+        let now = Instant::now();
+        for Gone { robot, prefix } in self.inbox.forget_gone(now) {
+            self.figures.forget(robot);
+            if let Some(place) = self.robots.get_mut(robot) {
+                *place = None;
+            }
+            tracing::info!(robot = prefix, "robot has left");
         }
-        let place = &mut self.answers[robot];
-        if let Some(publisher) = place {
-            return Ok(publisher);
+        self.poses.forget_silent(now);
+    }
+
+    /// Counts a frame that is not answered.
+    fn lose(&mut self, turn: &Turn, reason: Dropped, detail: &str) {
+        self.figures.dropped(turn.robot, reason);
+        // What was asked for is no reason for a warning.
+        if reason != Dropped::NoKeyFrame {
+            self.warn(turn, reason, detail);
         }
-        let key = keys::of_robot(&self.inbox.prefix(robot), keys::DETECTIONS);
-        // Whoever paces itself by the answers must get every one.
-        let publisher = self
-            .session
-            .declare_publisher(key)
-            .congestion_control(CongestionControl::Block)
-            .express(true);
-        Ok(place.insert(publisher.wait()?))
     }
 
     fn publish_status(&self) {
@@ -225,6 +318,36 @@ impl Worker {
                 key,
                 "frame dropped: {detail} (further ones within a second are only counted)"
             );
+        }
+    }
+}
+
+/// What is kept of the robot in this place; made at its first answer.
+fn robot_at<'a>(
+    robots: &'a mut Vec<Option<Robot>>,
+    place: usize,
+    inbox: &Inbox,
+    session: &Session,
+) -> zenoh::Result<&'a mut Robot> {
+    if robots.len() <= place {
+        robots.resize_with(place + 1, || None);
+    }
+    match &mut robots[place] {
+        Some(robot) => Ok(robot),
+        empty => {
+            let prefix = inbox.prefix(place);
+            // Whoever paces itself by the answers must get every one.
+            let answers = session
+                .declare_publisher(keys::of_robot(&prefix, keys::DETECTIONS))
+                .congestion_control(CongestionControl::Block)
+                .express(true)
+                .wait()?;
+            Ok(empty.insert(Robot {
+                prefix,
+                answers,
+                last_key_frame: LastKeyFrame::default(),
+                tracker: Tracker::default(),
+            }))
         }
     }
 }

@@ -1,6 +1,8 @@
 //! What the detector's integration tests share: Python, and data that is no part of the project.
 #![allow(dead_code, reason = "each test program uses its part")]
 
+pub mod node;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

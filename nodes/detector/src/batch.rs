@@ -1,0 +1,64 @@
+//! Whether frames of several robots are inferred in one run: only where that is faster, which is measured.
+//!
+//! A GPU is often idle during a single frame; a CPU hardly ever is, and then a batch only makes its first frame wait
+//! for its last.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::model::{Model, ModelError, ModelOptions};
+
+/// Most frames of one run.
+const MAX_BATCH: usize = 4;
+/// A batch must take less than this share of the time that its frames take one by one.
+const WORTH_IT: f64 = 0.9;
+/// Runs that the shortest is taken of.
+const RUNS: usize = 3;
+
+/// Loads `path` for the frames of many cameras: [`Model::max_batch`] is more than 1 where the file fixes it, or where
+/// its batch axis is free and batches pay. Takes a few runs of the network longer than [`Model::load`].
+///
+/// # Errors
+/// As [`Model::load`].
+pub fn load(path: &Path, options: &ModelOptions) -> Result<Model, ModelError> {
+    let in_batches = ModelOptions {
+        max_batch: MAX_BATCH,
+        ..options.clone()
+    };
+    let alone = || Model::load(path, options);
+    // An axis that is called free may be fixed inside the graph all the same.
+    let Ok(mut model) = Model::load(path, &in_batches) else {
+        return alone();
+    };
+    if model.max_batch() == 1 || model.info().fixed_batch.is_some() {
+        return Ok(model);
+    }
+    let Ok((one, batch)) =
+        shortest(&mut model, 1).and_then(|one| Ok((one, shortest(&mut model, MAX_BATCH)?)))
+    else {
+        return alone();
+    };
+    let share = batch.as_secs_f64() / (MAX_BATCH as f64 * one.as_secs_f64());
+    let pays = share < WORTH_IT;
+    tracing::info!(
+        "a run of {MAX_BATCH} frames takes {share:.2} times the time of {MAX_BATCH} runs: batches of {}",
+        if pays { MAX_BATCH } else { 1 }
+    );
+    if pays {
+        return Ok(model);
+    }
+    // The memory that the larger runs took is not given back by ONNX Runtime while its session lives.
+    drop(model);
+    alone()
+}
+
+/// The shortest of a few runs over `frames` frames.
+fn shortest(model: &mut Model, frames: usize) -> ort::Result<Duration> {
+    let mut shortest = Duration::MAX;
+    for _ in 0..RUNS {
+        let started = Instant::now();
+        model.run(frames)?;
+        shortest = shortest.min(started.elapsed());
+    }
+    Ok(shortest)
+}
