@@ -16,7 +16,7 @@ use nalgebra::Point3;
 use r2r::sensor_msgs::msg::{CameraInfo, Image};
 use ros_node::tf::{TfError, TransformBuffer};
 use ros_node::{RosNode, qos, time};
-use wire::{Detection, Detections, keys};
+use wire::{Detection, Detections, iou, keys};
 use zenoh::Wait;
 
 use crate::depth::{self, Intrinsics};
@@ -301,20 +301,8 @@ fn is_rather_another(detection: &Detection, all: &[Detection]) -> bool {
     all.iter().any(|other| {
         other.class != detection.class
             && other.confidence > detection.confidence
-            && overlap(detection.bbox, other.bbox) > SAME_BOX
+            && iou(&detection.bbox, &other.bbox) > SAME_BOX
     })
-}
-
-/// Intersection over union of two boxes `[x1, y1, x2, y2]`.
-fn overlap(a: [f32; 4], b: [f32; 4]) -> f32 {
-    let area = |[x1, y1, x2, y2]: [f32; 4]| (x2 - x1).max(0.0) * (y2 - y1).max(0.0);
-    let common = area([
-        a[0].max(b[0]),
-        a[1].max(b[1]),
-        a[2].min(b[2]),
-        a[3].min(b[3]),
-    ]);
-    common / (area(a) + area(b) - common).max(f32::MIN_POSITIVE)
 }
 
 /// What is needed may still arrive.

@@ -2,6 +2,7 @@
 //! Limits and order are those of Ultralytics' predictor.
 
 use pulp::Arch;
+use wire::iou;
 
 use crate::kernels;
 
@@ -129,19 +130,6 @@ impl BoxFinder {
         }
         &self.found
     }
-}
-
-/// Intersection over union of two boxes (x1, y1, x2, y2); 0 when both are empty.
-pub fn iou(a: &[f32; 4], b: &[f32; 4]) -> f32 {
-    let area = |r: &[f32; 4]| (r[2] - r[0]).max(0.0) * (r[3] - r[1]).max(0.0);
-    let common = area(&[
-        a[0].max(b[0]),
-        a[1].max(b[1]),
-        a[2].min(b[2]),
-        a[3].min(b[3]),
-    ]);
-    let union = area(a) + area(b) - common;
-    if union > 0.0 { common / union } else { 0.0 }
 }
 
 #[cfg(test)]

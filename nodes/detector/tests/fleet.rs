@@ -10,9 +10,7 @@ mod common;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use common::node::{
-    Node, READY, await_subscriber, frame, free_endpoint, next, picture, router, subscribe,
-};
+use common::node::{Stage, frame, next, picture};
 use common::stand_in_models;
 use wire::{Detections, DetectorStatus, keys};
 use zenoh::bytes::ZBytes;
@@ -76,12 +74,15 @@ fn a_robot_that_floods_starves_nobody() {
     let Some(models) = stand_in_models() else {
         return;
     };
-    let endpoint = free_endpoint();
-    let router = router(&endpoint);
-    let answers = subscribe(&router, "**/tb/detections");
-    let statuses = subscribe(&router, "tb/detector/status");
-    let _node = Node::start(&endpoint, &models.path().join("slow.onnx"), READY);
-    await_subscriber(&router, "flood/camera/color/image_raw");
+    let Stage {
+        answers,
+        statuses,
+        node: _node,
+        router,
+    } = Stage::start(
+        &models.path().join("slow.onnx"),
+        "flood/camera/color/image_raw",
+    );
     let robots = ["a", "b", "c", "flood"];
     let frame = ZBytes::from(frame(1, "rgb8", 255));
     // With each answer every robot sends once, and one of them ten times: four robots at the full rate of the machine.
@@ -117,12 +118,15 @@ fn robots_come_and_go_and_leave_nothing() {
     let Some(models) = stand_in_models() else {
         return;
     };
-    let endpoint = free_endpoint();
-    let router = router(&endpoint);
-    let answers = subscribe(&router, "**/tb/detections");
-    let statuses = subscribe(&router, "tb/detector/status");
-    let node = Node::start(&endpoint, &models.path().join("tiny.onnx"), READY);
-    await_subscriber(&router, "r0/camera/color/image_raw");
+    let Stage {
+        answers,
+        statuses,
+        node,
+        router,
+    } = Stage::start(
+        &models.path().join("tiny.onnx"),
+        "r0/camera/color/image_raw",
+    );
     let frame = ZBytes::from(picture(1, "rgb8", [320, 240], 255));
     let visit = |robot: &str| {
         let _token = token(&router, robot);
@@ -189,11 +193,15 @@ fn assert_flat(frames: usize) {
     let Some(models) = stand_in_models() else {
         return;
     };
-    let endpoint = free_endpoint();
-    let router = router(&endpoint);
-    let answers = subscribe(&router, "**/tb/detections");
-    let node = Node::start(&endpoint, &models.path().join("tiny.onnx"), READY);
-    await_subscriber(&router, "r0/camera/color/image_raw");
+    let Stage {
+        answers,
+        node,
+        router,
+        statuses: _,
+    } = Stage::start(
+        &models.path().join("tiny.onnx"),
+        "r0/camera/color/image_raw",
+    );
     let frame = ZBytes::from(picture(1, "rgb8", [32, 32], 255));
     for robot in 0..ROBOTS {
         send(&router, &format!("r{robot}"), &frame);

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use common::{python, shared_models};
-use detector::boxes::{Thresholds, iou};
+use detector::boxes::Thresholds;
 use detector::encoding::PixelOrder;
 use detector::letterbox::Letterbox;
 use detector::model::{Model, ModelOptions};
@@ -21,8 +21,8 @@ use detector::pipeline::Pipeline;
 use detector::preprocess::Preprocessor;
 use detector::rows::{Picture, RowBuffers, Rows};
 use serde::Deserialize;
-use wire::Stamp;
 use wire::messages::{ImageHeader, ImageView};
+use wire::{Stamp, iou};
 
 fn reference() -> Option<PathBuf> {
     python(&["numpy", "cv2", "onnxruntime"])

@@ -10,7 +10,8 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::node::{
-    Node, PATIENCE, READY, WAITING, await_subscriber, frame, free_endpoint, next, router, subscribe,
+    Node, PATIENCE, READY, Stage, WAITING, await_subscriber, frame, free_endpoint, next, router,
+    subscribe,
 };
 use common::stand_in_models;
 use wire::{Detections, DetectorStatus, PoseFrame, Stamp, cdr};
@@ -38,16 +39,13 @@ fn every_inferred_frame_is_answered_once_under_its_robots_prefix() {
     let Some(models) = stand_in_models() else {
         return;
     };
-    let endpoint = free_endpoint();
-    let router = router(&endpoint);
-    let answers = subscribe(&router, "**/tb/detections");
-    let statuses = subscribe(&router, "tb/detector/status");
-    let node = Node::start(&endpoint, &models.path().join("fixed.onnx"), READY);
-    for key in [
-        "r7/odom",
-        "r7/camera/color/image_raw",
-        "camera/color/image_raw",
-    ] {
+    let Stage {
+        answers,
+        statuses,
+        node,
+        router,
+    } = Stage::start(&models.path().join("fixed.onnx"), "camera/color/image_raw");
+    for key in ["r7/odom", "r7/camera/color/image_raw"] {
         await_subscriber(&router, key);
     }
     router.put("r7/odom", odometry(0, 1.5)).wait().unwrap();

@@ -21,6 +21,8 @@ pub mod messages;
 pub mod status;
 mod time;
 
-pub use detections::{CameraPosition, Detection, Detections, DetectionsError, ModelId, PoseFrame};
+pub use detections::{
+    CameraPosition, Detection, Detections, DetectionsError, ModelId, PoseFrame, iou,
+};
 pub use status::{DetectorStatus, Percentiles, RobotStatus};
 pub use time::Stamp;

@@ -10,8 +10,10 @@
 mod assignment;
 mod motion;
 
-use crate::boxes::{Found, iou};
 use motion::Motion;
+use wire::iou;
+
+use crate::boxes::Found;
 
 /// Boxes of at least this confidence are matched first.
 const CONFIDENT: f32 = 0.5;

@@ -114,6 +114,37 @@ impl Drop for Node {
     }
 }
 
+/// A node that serves every robot, its router, and what hears it.
+pub struct Stage {
+    /// All answers.
+    pub answers: Subscriber<FifoChannelHandler<Sample>>,
+    /// The node's own figures.
+    pub statuses: Subscriber<FifoChannelHandler<Sample>>,
+    /// The process.
+    pub node: Node,
+    // Last, so that the node ends first.
+    /// Where cameras put their frames.
+    pub router: Session,
+}
+
+impl Stage {
+    /// Starts all with this model, and waits until frames on `camera` reach the node.
+    pub fn start(model: &Path, camera: &'static str) -> Self {
+        let endpoint = free_endpoint();
+        let router = router(&endpoint);
+        let answers = subscribe(&router, "**/tb/detections");
+        let statuses = subscribe(&router, "tb/detector/status");
+        let node = Node::start(&endpoint, model, READY);
+        await_subscriber(&router, camera);
+        Self {
+            answers,
+            statuses,
+            node,
+            router,
+        }
+    }
+}
+
 /// A 160x96 frame of one shade.
 pub fn frame(sec: i32, encoding: &str, shade: u8) -> Vec<u8> {
     picture(sec, encoding, [160, 96], shade)
