@@ -34,12 +34,20 @@ enum Pattern {
     Dots,
     Tiles,
     Speckles,
+    Checks,
+    Plaid,
+    Triangles,
+    Mosaic,
+    Blobs,
+    Leaves,
+    Rings,
     Hexagons,
     Marble,
     Zigzag,
 }
 
-const TRAINING_WALLS: [Pattern; 7] = [
+/// What pillars, steps and picture stands wear, whatever the walls around them.
+const CLUTTER: [Pattern; 7] = [
     Pattern::Plain,
     Pattern::Plaster,
     Pattern::Bricks,
@@ -48,13 +56,32 @@ const TRAINING_WALLS: [Pattern; 7] = [
     Pattern::Stripes,
     Pattern::Dots,
 ];
+const TRAINING_WALLS: [Pattern; 14] = [
+    Pattern::Plain,
+    Pattern::Plaster,
+    Pattern::Bricks,
+    Pattern::Panels,
+    Pattern::Planks,
+    Pattern::Stripes,
+    Pattern::Dots,
+    Pattern::Checks,
+    Pattern::Plaid,
+    Pattern::Triangles,
+    Pattern::Mosaic,
+    Pattern::Blobs,
+    Pattern::Leaves,
+    Pattern::Rings,
+];
 const HELD_OUT_WALLS: [Pattern; 3] = [Pattern::Hexagons, Pattern::Marble, Pattern::Zigzag];
-const TRAINING_FLOORS: [Pattern; 5] = [
+const TRAINING_FLOORS: [Pattern; 8] = [
     Pattern::Plain,
     Pattern::Plaster,
     Pattern::Planks,
     Pattern::Tiles,
     Pattern::Speckles,
+    Pattern::Checks,
+    Pattern::Mosaic,
+    Pattern::Blobs,
 ];
 const HELD_OUT_FLOORS: [Pattern; 2] = [Pattern::Hexagons, Pattern::Marble];
 
@@ -118,6 +145,16 @@ pub fn paint(
 /// A wall's surface for panels of `size` m (length and height).
 pub fn wall(rng: &mut ChaCha8Rng, name: String, families: Families, size: [f64; 2]) -> Texture {
     let pattern = pick(rng, families, &TRAINING_WALLS, &HELD_OUT_WALLS);
+    upright(rng, name, pattern, size)
+}
+
+/// The surface of a thing that is no object, `size` m long and high.
+pub fn clutter(rng: &mut ChaCha8Rng, name: String, size: [f64; 2]) -> Texture {
+    let pattern = CLUTTER.choose(rng).copied().unwrap_or(Pattern::Plain);
+    upright(rng, name, pattern, size)
+}
+
+fn upright(rng: &mut ChaCha8Rng, name: String, pattern: Pattern, size: [f64; 2]) -> Texture {
     let height = 192;
     let width = ((height as f64 * size[0] / size[1]) as usize).clamp(16, 512);
     let vividness = rng.random_range(0.0..0.7);
@@ -237,6 +274,60 @@ impl Pattern {
                 let fleck = noise.cell((x / 0.02).floor(), (y / 0.02).floor());
                 if fleck > 0.85 { second } else { base }
             }
+            Self::Checks => {
+                let (i, j) = ((x / 0.16).floor(), (y / 0.16).floor());
+                let color = if (i + j) as i64 % 2 == 0 {
+                    base
+                } else {
+                    second
+                };
+                scaled(color, cell_tone(i, j, 0.15))
+            }
+            Self::Plaid => {
+                let bands = [line(x, 0.3, 0.13), line(y, 0.26, 0.1)];
+                mix(
+                    base,
+                    second,
+                    0.5 * bands.into_iter().map(f64::from).sum::<f64>(),
+                )
+            }
+            Self::Triangles => {
+                let (i, j) = ((x / 0.2).floor(), (y / 0.2).floor());
+                let upper = (x / 0.2 - i) + (y / 0.2 - j) < 1.0;
+                mix(base, second, noise.cell(2.0 * i + f64::from(upper), j))
+            }
+            Self::Mosaic => {
+                let (i, j) = nearest_seed(noise, x / 0.13, y / 0.13);
+                scaled(
+                    mix(base, second, noise.cell(i + 11.0, j)),
+                    cell_tone(i, j + 23.0, 0.3),
+                )
+            }
+            Self::Blobs => {
+                let blob = noise.rough(x * 4.0 + 17.0, y * 4.0);
+                mix(base, second, ((blob - 0.5) * 20.0 + 0.5).clamp(0.0, 1.0))
+            }
+            Self::Leaves => {
+                let (i, j) = ((x / 0.17).floor(), (y / 0.17).floor());
+                let angle = noise.cell(i, j) * TAU;
+                let (dx, dy) = (x / 0.17 - i - 0.5, y / 0.17 - j - 0.5);
+                let along = dx * angle.cos() + dy * angle.sin();
+                let across = dy * angle.cos() - dx * angle.sin();
+                let inside = (along / 0.48).hypot(across / (0.12 + 0.2 * noise.cell(j, i)));
+                if inside < 1.0 {
+                    scaled(second, cell_tone(i + 7.0, j, 0.5))
+                } else {
+                    base
+                }
+            }
+            Self::Rings => {
+                let (dx, dy) = (x.rem_euclid(0.34) - 0.17, y.rem_euclid(0.34) - 0.17);
+                if line(dx.hypot(dy), 0.09, 0.04) {
+                    second
+                } else {
+                    base
+                }
+            }
             Self::Hexagons => {
                 let (i, j, edge) = hexagon(x / 0.15, y / 0.15);
                 if edge < 0.06 {
@@ -261,6 +352,20 @@ impl Pattern {
             }
         }
     }
+}
+
+/// The cell whose randomly placed seed is nearest (a Voronoi diagram of cells with side 1).
+fn nearest_seed(noise: &Noise, x: f64, y: f64) -> (f64, f64) {
+    let distance = |(i, j): (f64, f64)| {
+        let (seed_x, seed_y) = (i + noise.cell(i, j), j + noise.cell(i + 31.0, j));
+        (x - seed_x).hypot(y - seed_y)
+    };
+    let around = [-1.0, 0.0, 1.0];
+    around
+        .into_iter()
+        .flat_map(|di| around.map(|dj| (x.floor() + di, y.floor() + dj)))
+        .min_by(|&a, &b| distance(a).total_cmp(&distance(b)))
+        .unwrap_or((x.floor(), y.floor()))
 }
 
 /// The cell of a honeycomb at a place, and the distance to its edge.

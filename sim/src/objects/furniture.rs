@@ -5,7 +5,7 @@ use rand::RngExt;
 use super::{Builder, plain};
 use crate::mesh::Mesh;
 use crate::pose::Pose;
-use crate::surfaces::{self, Families, Noise, even, hsv, mix, random_color, scaled};
+use crate::surfaces::{self, Noise, even, hsv, mix, random_color, scaled};
 use crate::world::{Shape, Solid};
 
 pub fn carton(b: &mut Builder) {
@@ -285,7 +285,7 @@ pub fn clutter(b: &mut Builder) {
     match b.rng.random_range(0..3u8) {
         0 => {
             let (radius, tall) = (b.between(0.06, 0.14), b.between(0.9, 1.2));
-            let skin = surfaces::wall(b.rng, name, Families::Training, [radius * 6.3, tall]);
+            let skin = surfaces::clutter(b.rng, name, [radius * 6.3, tall]);
             b.rod(
                 "side",
                 Pose::at(0.0, 0.0, tall / 2.0),
@@ -300,7 +300,7 @@ pub fn clutter(b: &mut Builder) {
                 b.between(0.3, 0.5),
                 b.between(0.05, 0.1),
             ];
-            let skin = surfaces::wall(b.rng, name, Families::Training, [size[0], size[2]]);
+            let skin = surfaces::clutter(b.rng, name, [size[0], size[2]]);
             b.block(
                 "side",
                 Pose::at(0.0, 0.0, size[2] / 2.0),
@@ -310,7 +310,7 @@ pub fn clutter(b: &mut Builder) {
         }
         _ => {
             let size = [0.05, b.between(0.3, 0.6), b.between(0.7, 1.0)];
-            let skin = surfaces::wall(b.rng, name, Families::Training, [size[1], size[2]]);
+            let skin = surfaces::clutter(b.rng, name, [size[1], size[2]]);
             b.block(
                 "side",
                 Pose::at(0.0, 0.0, size[2] / 2.0),
