@@ -315,6 +315,28 @@ impl Blackboard {
             .map_or("", |(key, _)| key)
     }
 
+    /// The entries that a board's own keys and its remapped ones lead to.
+    #[cfg(feature = "groot2")]
+    pub(crate) fn visible_in(&self, board: BoardId) -> impl Iterator<Item = (&str, &Entry)> {
+        let remapped = self.boards.get(board as usize).into_iter();
+        let remapped = remapped.flat_map(|board| board.remapping.keys());
+        let remapped = remapped.filter_map(move |key| Some((key.as_ref(), self.peek(board, key)?)));
+        self.entries_of(board).into_iter().chain(remapped)
+    }
+
+    /// The entry that a key leads to, without making room for one.
+    #[cfg(feature = "groot2")]
+    fn peek(&self, board: BoardId, key: &str) -> Option<&Entry> {
+        if let Some(rest) = key.strip_prefix('@') {
+            return self.peek(ROOT_BOARD, rest);
+        }
+        if let Some(&slot) = self.boards.get(board as usize)?.own.get(key) {
+            return self.entry(slot);
+        }
+        let (parent, key) = self.parent_key(board, key)?;
+        self.peek(parent, &key)
+    }
+
     /// The entries of one board's own, sorted by key.
     pub(crate) fn entries_of(&self, board: BoardId) -> Vec<(&str, &Entry)> {
         let Some(board) = self.boards.get(board as usize) else {

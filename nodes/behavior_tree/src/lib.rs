@@ -119,6 +119,8 @@ mod xml;
 
 pub mod cli;
 pub mod draw;
+#[cfg(feature = "groot2")]
+pub mod groot2;
 pub mod locations;
 pub mod loggers;
 pub mod nav2;

@@ -146,6 +146,11 @@ impl Tree {
         &self.infos
     }
 
+    #[cfg(feature = "groot2")]
+    pub(crate) const fn engine_mut(&mut self) -> &mut Engine {
+        &mut self.engine
+    }
+
     pub(crate) fn contexts(&self) -> &[Context] {
         &self.contexts
     }
@@ -175,7 +180,15 @@ impl Tree {
 
     fn tick(&mut self, now: Duration, until_quiet: bool) -> Result<Status, TickError> {
         self.engine.now = self.engine.now.max(now);
-        match self.engine.tick_root(until_quiet) {
+        let result = self.engine.tick_root(until_quiet);
+        #[cfg(feature = "groot2")]
+        if let Some(live) = &self.engine.groot2 {
+            live.after_tick(
+                &self.engine.blackboard,
+                !matches!(result, Ok(Status::Running)),
+            );
+        }
+        match result {
             Ok(status) => {
                 if status == Status::Failure {
                     self.failure = self.why();

@@ -3,6 +3,8 @@
 mod bench;
 mod check;
 mod draw;
+#[cfg(feature = "groot2")]
+mod groot;
 mod nodes;
 mod outcomes;
 mod recording;

@@ -40,6 +40,9 @@ pub(crate) struct RunArgs {
     /// Wait 10 ms after each tick that gave RUNNING, instead of only saying so to the tree.
     #[arg(long)]
     real_time: bool,
+    #[cfg(feature = "groot2")]
+    #[command(flatten)]
+    groot: super::groot::GrootArgs,
 }
 
 /// How a run ended.
@@ -62,6 +65,11 @@ pub(crate) fn run(args: &RunArgs) -> u8 {
     }
     let mut tree = match factory.load_file_tree(&args.file, args.tree.as_deref()) {
         Ok(tree) => tree,
+        Err(error) => return report(args, &load_failed(error.to_string()), None, &[]),
+    };
+    #[cfg(feature = "groot2")]
+    let _groot = match args.groot.publish(&mut tree) {
+        Ok(publisher) => publisher,
         Err(error) => return report(args, &load_failed(error.to_string()), None, &[]),
     };
     let (sender, receiver) = mpsc::channel();

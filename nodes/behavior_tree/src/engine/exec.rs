@@ -1,6 +1,8 @@
 //! What every node has in common: conditions around its tick, its transitions, halting.
 
 use super::{Engine, NONE, Node, Observer, Raised, RaisedError, Tick, Transition};
+#[cfg(feature = "groot2")]
+use crate::groot2::Position;
 use crate::script::compile::Op;
 use crate::script::machine::{Machine, holds};
 use crate::status::Status;
@@ -58,7 +60,7 @@ impl Engine {
     fn tick_with_conditions(&mut self, i: u32, node: Node) -> Tick {
         let status = match self.pre_conditions(i, node)? {
             Some(status) => status,
-            None => self.tick_node(i, node)?,
+            None => self.tick_or_substitute(i, node)?,
         };
         if status.is_completed() {
             let post = self.conditions[node.conditions as usize].post;
@@ -73,7 +75,18 @@ impl Engine {
                 }
             }
         }
+        #[cfg(feature = "groot2")]
+        let status = self.hook(i, Position::Post).unwrap_or(status);
         Ok(status)
+    }
+
+    /// The node's own part, unless a viewer has laid down a result.
+    fn tick_or_substitute(&mut self, i: u32, node: Node) -> Tick {
+        #[cfg(feature = "groot2")]
+        if let Some(status) = self.hook(i, Position::Pre) {
+            return Ok(status);
+        }
+        self.tick_node(i, node)
     }
 
     fn pre_conditions(&mut self, i: u32, node: Node) -> Result<Option<Status>, Raised> {

@@ -259,6 +259,9 @@ pub(crate) struct Engine {
     pub now: Duration,
     pub wake_up: bool,
     pub observers: Vec<Observer>,
+    /// What viewers see of it.
+    #[cfg(feature = "groot2")]
+    pub groot2: Option<Arc<crate::groot2::Live>>,
     pub raised: Option<RaisedError>,
     /// The result of the node that was ticked last.
     pub last_result: Status,
@@ -296,6 +299,8 @@ impl Engine {
             now: Duration::ZERO,
             wake_up: false,
             observers: Vec::new(),
+            #[cfg(feature = "groot2")]
+            groot2: None,
             raised: None,
             last_result: Status::Idle,
             failed: NONE,
