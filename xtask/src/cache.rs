@@ -35,6 +35,8 @@ pub fn project() -> PathBuf {
     .to_path_buf()
 }
 
+const MARK: &str = ".complete";
+
 /// A mark that a step of the set-up was completed with certain inputs; it is done again when they change.
 pub struct Stamp {
     path: PathBuf,
@@ -47,9 +49,14 @@ impl Stamp {
         let mut hasher = DefaultHasher::new();
         inputs.hash(&mut hasher);
         Self {
-            path: folder.join(".complete"),
+            path: folder.join(MARK),
             content: format!("{:016x}\n", hasher.finish()),
         }
+    }
+
+    /// Whether a folder is the result of a step, whatever its inputs were.
+    pub fn is_in(folder: &Path) -> bool {
+        folder.join(MARK).exists()
     }
 
     /// Whether the step was completed with these inputs.

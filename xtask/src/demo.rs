@@ -1,5 +1,6 @@
 //! `cargo xtask demo`: a TurtleBot searches a maze.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -9,6 +10,9 @@ use clap::Args;
 
 use crate::process::status;
 use crate::{build, cache, ros};
+
+/// How far from its true place an object may be reported.
+const NEAR_M: f64 = 0.5;
 
 #[derive(Args, Clone, Debug)]
 pub struct Flags {
@@ -47,42 +51,67 @@ pub struct Flags {
     pub json: bool,
 }
 
-pub fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
-    let outcome = prepare_and_search(flags);
-    if let (Err(error), true) = (&outcome, flags.json) {
-        println!("{}", serde_json::json!({ "error": format!("{error:#}") }));
+impl Flags {
+    /// The files that may be given, each with its flag.
+    fn files(&self) -> [(&'static str, &Option<PathBuf>); 5] {
+        [
+            ("--world", &self.world),
+            ("--map", &self.map),
+            ("--locations", &self.locations),
+            ("--tree", &self.tree),
+            ("--model", &self.model),
+        ]
     }
-    outcome
 }
 
-fn prepare_and_search(flags: &Flags) -> anyhow::Result<ExitCode> {
+pub fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
     ensure!(
         flags.speed.is_finite() && flags.speed >= 0.0,
         "--speed {} is not a real-time factor: give 0 (as fast as it goes) or more",
         flags.speed
     );
-    for file in [
-        &flags.world,
-        &flags.map,
-        &flags.locations,
-        &flags.tree,
-        &flags.model,
-    ]
-    .into_iter()
-    .flatten()
-    {
-        ensure!(file.is_file(), "{}: no such file", file.display());
+    for (flag, file) in flags.files() {
+        if let Some(file) = file {
+            ensure!(
+                file.is_file(),
+                "{flag} {}: there is no such file; give the path of one",
+                file.display()
+            );
+        }
     }
     let ros = ros::set_up()?;
     build::programs(&ros)?;
-    let out = std::path::absolute(match &flags.out {
-        Some(out) => out.clone(),
-        None => cache::project()
-            .join("runs")
-            .join(seconds_since_epoch().to_string()),
-    })?;
-    std::fs::create_dir_all(&out).with_context(|| format!("cannot make {}", out.display()))?;
+    let out = match &flags.out {
+        Some(out) => {
+            std::fs::create_dir_all(out)
+                .with_context(|| format!("cannot make {} (--out)", out.display()))?;
+            std::path::absolute(out)?
+        }
+        None => new_folder(&cache::project().join("runs"))?,
+    };
     search(&ros, flags, &out)
+}
+
+/// A folder that is named by the time and that no other run has.
+fn new_folder(runs: &Path) -> anyhow::Result<PathBuf> {
+    std::fs::create_dir_all(runs).with_context(|| format!("cannot make {}", runs.display()))?;
+    let time = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
+    let mut folder = runs.join(time.to_string());
+    let mut number = 1;
+    loop {
+        match std::fs::create_dir(&folder) {
+            Ok(()) => return Ok(folder),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                number += 1;
+                folder = runs.join(format!("{time}-{number}"));
+            }
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot make {}", folder.display()));
+            }
+        }
+    }
 }
 
 /// One search with everything built; what it leaves goes to `out`.
@@ -100,14 +129,7 @@ pub fn search(ros: &ros::Ros, flags: &Flags, out: &Path) -> anyhow::Result<ExitC
         &flags.seed.to_string(),
     ]);
 
-    let files = [
-        ("--world", &flags.world),
-        ("--map", &flags.map),
-        ("--locations", &flags.locations),
-        ("--tree", &flags.tree),
-        ("--model", &flags.model),
-    ];
-    for (flag, file) in files {
+    for (flag, file) in flags.files() {
         if let Some(file) = file {
             run.arg(flag).arg(file);
         }
@@ -124,21 +146,38 @@ pub fn search(ros: &ros::Ros, flags: &Flags, out: &Path) -> anyhow::Result<ExitC
         .code()
         .and_then(|code| u8::try_from(code).ok())
         .unwrap_or(130);
-    if status == 0 && !is_good(out)? {
-        return Ok(ExitCode::from(1));
+    if status == 0 {
+        // Said on standard error: the run itself has printed its document.
+        let shortcoming = shortcoming(out).unwrap_or_else(|error| Some(format!("{error:#}")));
+        if let Some(shortcoming) = shortcoming {
+            eprintln!("demo: {shortcoming}");
+            return Ok(ExitCode::from(1));
+        }
     }
     Ok(ExitCode::from(status))
 }
 
-/// Whether the object was found where it is, and nothing was hit.
-fn is_good(out: &Path) -> anyhow::Result<bool> {
+/// Why a run whose tree succeeded is none that counts: the object must be found where it is, and nothing hit.
+fn shortcoming(out: &Path) -> anyhow::Result<Option<String>> {
     let report = read_report(out)?;
+    if report["found"] != true {
+        return Ok(Some("nothing was found".into()));
+    }
     let near = match report["position_error_m"].as_f64() {
-        Some(error) => error <= 0.5,
+        Some(error) => error <= NEAR_M,
         // A world of one's own may not say where its objects are.
         None => report["true_position"].is_null(),
     };
-    Ok(report["found"] == true && near && report["collisions"] == 0)
+    if !near {
+        return Ok(Some(format!(
+            "what was found is not within {NEAR_M} m of the true place"
+        )));
+    }
+    Ok(match report["collisions"].as_u64() {
+        Some(0) => None,
+        Some(count) => Some(format!("{count} collisions")),
+        None => Some("whether the robot ran into something was not measured".into()),
+    })
 }
 
 /// The report that a run has left.
@@ -147,10 +186,4 @@ pub fn read_report(out: &Path) -> anyhow::Result<serde_json::Value> {
     let text = std::fs::read_to_string(&file)
         .with_context(|| format!("cannot read {}", file.display()))?;
     Ok(serde_json::from_str(&text)?)
-}
-
-fn seconds_since_epoch() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
 }

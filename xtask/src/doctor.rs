@@ -67,10 +67,13 @@ pub struct Flags {
     json: bool,
 }
 
+/// The state of what is needed and not there.
+const MISSING: &str = "MISSING";
+
 /// One thing that was looked for.
 #[derive(Serialize)]
 struct Finding {
-    /// `ok`, `MISSING` (needed), `warn`, `later` (set up when first needed), `none` (optional) or `info`.
+    /// `ok`, `MISSING` (needed), `later` (set up when first needed), `none` (optional) or `info`.
     state: &'static str,
     what: &'static str,
     detail: String,
@@ -81,6 +84,7 @@ pub fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
     let findings = findings()?;
     let missing = missing();
     let remedy = (!missing.is_empty()).then(|| remedy(&missing));
+    let can_run = findings.iter().all(|finding| finding.state != MISSING);
     if flags.json {
         println!(
             "{}",
@@ -96,11 +100,12 @@ pub fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
             println!("{state:>8}  {what:<18} {detail}");
         }
         match &remedy {
-            None => println!("\nEverything needed is there: cargo xtask demo"),
+            None if can_run => println!("\nEverything needed is there: cargo xtask demo"),
+            None => println!("\nWhat is MISSING above says what to do about it"),
             Some(remedy) => println!("\nInstall what is missing with:\n  {remedy}"),
         }
     }
-    Ok(ExitCode::from(if remedy.is_none() { 0 } else { 2 }))
+    Ok(ExitCode::from(if can_run { 0 } else { 2 }))
 }
 
 fn findings() -> anyhow::Result<Vec<Finding>> {
@@ -115,34 +120,37 @@ fn findings() -> anyhow::Result<Vec<Finding>> {
     for (what, program, args, _) in REQUIRED {
         match output(program, args) {
             Some(found) => show("ok", what, found.lines().next().unwrap_or_default()),
-            None => show("MISSING", what, "needed to set up and build"),
+            None => show(MISSING, what, "needed to set up and build"),
         }
     }
     match output(
         "python3",
         &["-c", "import sys; print('%d.%d' % sys.version_info[:2])"],
     ) {
-        Some(version) if matches!(version.as_str(), "3.10" | "3.11" | "3.12" | "3.13") => {
+        Some(version) if matches!(version.as_str(), "3.11" | "3.12" | "3.13") => {
             show("ok", "Python", &version);
         }
+        Some(version) if ros::is_sourced() => show("ok", "Python", &version),
         Some(version) => show(
-            "warn",
+            MISSING,
             "Python",
-            &format!("{version}: Jazzy's wheels exist for 3.10 to 3.13 only"),
+            &format!(
+                "{version}: wheels exist for 3.11 to 3.13; put one of these first on the PATH as python3"
+            ),
         ),
-        None => show("MISSING", "Python", "needed to set up ROS and ONNX Runtime"),
+        None => show(MISSING, "Python", "needed to set up ROS and ONNX Runtime"),
     }
     match ros::state() {
         Ok(state) => show("ok", "ROS 2 Jazzy", &state),
         Err(error) => show("later", "ROS 2 Jazzy", &error.to_string()),
     }
     let model = "models/maze_yolov8.onnx";
-    let there = cache::project().join(model).exists();
-    show(
-        if there { "ok" } else { "MISSING" },
-        "detector network",
-        model,
-    );
+    if cache::project().join(model).exists() {
+        show("ok", "detector network", model);
+    } else {
+        let remedy = format!("git checkout {model}, or give another network with --model");
+        show(MISSING, "detector network", &remedy);
+    }
     match output("rerun", &["--version"]) {
         Some(version) => show(
             "ok",

@@ -16,6 +16,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+const BAD_INPUT: u8 = 2;
+const INTERRUPTED: u8 = 130;
+
 #[derive(Parser)]
 #[command(
     name = "cargo xtask",
@@ -41,15 +44,40 @@ enum Task {
 }
 
 fn main() -> ExitCode {
-    let outcome = match Flags::parse().task {
+    let json = std::env::args_os().any(|arg| arg == "--json");
+    let flags = match Flags::try_parse() {
+        Ok(flags) => flags,
+        // Help and version are no errors, and go where clap sends them.
+        Err(error) if !json || !error.use_stderr() => error.exit(),
+        Err(error) => return refuse(&error.to_string(), json, BAD_INPUT),
+    };
+    process::pass_signals_on()
+        .and_then(|()| run(flags.task))
+        .unwrap_or_else(|error| {
+            let status = if error.is::<process::Interrupted>() {
+                INTERRUPTED
+            } else {
+                BAD_INPUT
+            };
+            refuse(&format!("{error:#}"), json, status)
+        })
+}
+
+fn run(task: Task) -> anyhow::Result<ExitCode> {
+    match task {
         Task::Demo(flags) => demo::run(&flags),
         Task::Test(flags) => test::run(&flags),
         Task::Bench(flags) => bench::run(&flags),
         Task::Doctor(flags) => doctor::run(&flags),
         Task::Env => ros::print_environment().map(|()| ExitCode::SUCCESS),
-    };
-    outcome.unwrap_or_else(|error| {
-        eprintln!("xtask: {error:#}");
-        ExitCode::from(2)
-    })
+    }
+}
+
+fn refuse(message: &str, json: bool, status: u8) -> ExitCode {
+    if json {
+        println!("{}", serde_json::json!({ "error": message }));
+    } else {
+        eprintln!("xtask: {}", message.trim_start_matches("error: "));
+    }
+    ExitCode::from(status)
 }

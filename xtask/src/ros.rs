@@ -31,16 +31,16 @@ pub struct Ros {
 
 /// Whether a real Jazzy is sourced in this shell.
 pub fn is_sourced() -> bool {
-    let set =
-        |name| std::env::var_os(name).is_some_and(|value: std::ffi::OsString| !value.is_empty());
-    // Our own environment names the cache; that is not a sourced ROS.
-    let ours = cache::folder().is_ok_and(|cache| {
-        std::env::var("AMENT_PREFIX_PATH")
-            .is_ok_and(|path| path.contains(&*cache.to_string_lossy()))
-    });
-    set("AMENT_PREFIX_PATH")
-        && std::env::var("ROS_DISTRO").is_ok_and(|distro| distro == "jazzy")
-        && !ours
+    let is_jazzy = std::env::var("ROS_DISTRO").is_ok_and(|distro| distro == "jazzy");
+    let prefixes = std::env::var("AMENT_PREFIX_PATH").unwrap_or_default();
+    is_jazzy && cache::folder().is_ok_and(|cache| has_foreign_prefix(&prefixes, &cache))
+}
+
+/// Whether one of these is a prefix that no `cargo xtask env` has made, with this cache folder or with another.
+fn has_foreign_prefix(prefixes: &str, cache: &Path) -> bool {
+    let is_ours = |prefix: &Path| prefix.starts_with(cache) || Stamp::is_in(prefix);
+    let mut prefixes = prefixes.split(':').filter(|prefix| !prefix.is_empty());
+    prefixes.any(|prefix| !is_ours(Path::new(prefix)))
 }
 
 /// Sets ROS up where that has not been done; seconds on every later call.
@@ -91,14 +91,14 @@ impl Ros {
             set("ROS_DISTRO", "jazzy".into());
             set("ROS_VERSION", "2".into());
             set("RMW_IMPLEMENTATION", "rmw_fastrtps_cpp".into());
-            set(
-                "LIBCLANG_PATH",
-                text(&self.site_packages().join("clang/native")),
-            );
-            // That wheel has no compiler headers.
-            if let Some(include) = output("gcc", &["-print-file-name=include"]) {
-                set("BINDGEN_EXTRA_CLANG_ARGS", format!("-I{include}"));
-            }
+        }
+        set(
+            "LIBCLANG_PATH",
+            text(&self.site_packages().join("clang/native")),
+        );
+        // That wheel has no compiler headers.
+        if let Some(include) = output("gcc", &["-print-file-name=include"]) {
+            set("BINDGEN_EXTRA_CLANG_ARGS", format!("-I{include}"));
         }
         set(
             "AMENT_PREFIX_PATH",
@@ -314,7 +314,12 @@ fn build_interfaces(ros: &Ros) -> anyhow::Result<()> {
             }
             colcon.env_remove("LD_LIBRARY_PATH");
             let log = scratch.join("log/latest_build");
-            must(&mut colcon, &format!("see the logs in {}", log.display()))
+            let mut remedy = format!("see the logs in {}", log.display());
+            if ros.shim.is_none() {
+                // Not every installation of ROS has it.
+                remedy += "; colcon is in the package python3-colcon-common-extensions";
+            }
+            must(&mut colcon, &remedy)
         },
     )?;
     write_shims(ros)?;
@@ -450,6 +455,16 @@ pub fn state() -> anyhow::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sourced_jazzy_is_seen_beside_our_own_environment() {
+        let cache = Path::new("/home/me/.cache/turtlebot-maze");
+        let ours = "/home/me/.cache/turtlebot-maze/interfaces:/home/me/.cache/turtlebot-maze/ros";
+        assert!(!has_foreign_prefix("", cache));
+        assert!(!has_foreign_prefix(ours, cache));
+        assert!(has_foreign_prefix("/opt/ros/jazzy", cache));
+        assert!(has_foreign_prefix(&format!("{ours}:/opt/ros/jazzy"), cache));
+    }
 
     #[test]
     fn include_folders_of_the_build_machine_are_replaced() {

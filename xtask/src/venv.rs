@@ -75,7 +75,7 @@ impl Venv<'_> {
         }
         must(
             &mut pip,
-            "check the network and that Python is 3.10 to 3.13 (wheels exist for those), then run this again",
+            "check the network and that Python is 3.11 to 3.13 (wheels exist for those), then run this again",
         )
     }
 }
