@@ -16,6 +16,8 @@ pub struct Tool {
     pub program: &'static str,
     /// One line of help.
     pub about: &'static str,
+    /// Whether it is linked to ROS's libraries, and so cannot even start where there are none.
+    pub needs_ros: bool,
 }
 
 /// All of them.
@@ -30,37 +32,37 @@ pub const TOOLS: [Tool; 13] = [
         "detector",
         "Find objects in frames from Zenoh or files (no ROS)",
     ),
-    tool(
+    ros_tool(
         "gate",
         "gatekeeper",
         "Judge navigation goals before Nav2 gets them",
     ),
-    tool(
+    ros_tool(
         "estop",
         "estop",
         "Gate velocity commands before the base gets them",
     ),
-    tool(
+    ros_tool(
         "guard",
         "estop_guard",
         "Watch the velocity gate and stop the base when it dies",
     ),
     tool("sim", "sim", "Generate and inspect mazes (no ROS)"),
-    tool("sim-node", "sim_node", "Simulate a TurtleBot in a world"),
-    tool("navigation", "navigation", "Stand in for Nav2's navigation"),
-    tool(
+    ros_tool("sim-node", "sim_node", "Simulate a TurtleBot in a world"),
+    ros_tool("navigation", "navigation", "Stand in for Nav2's navigation"),
+    ros_tool(
         "localization",
         "localization",
         "Stand in for Nav2's localisation",
     ),
-    tool("viewer", "viewer", "Record and show everything in Rerun"),
+    ros_tool("viewer", "viewer", "Record and show everything in Rerun"),
     tool(
         "bridge",
         "bridge",
         "Carry the listed topics between ROS and Zenoh",
     ),
-    tool("report", "report", "Measure a search and write its report"),
-    tool("autonomy", "autonomy", "Search by a behaviour tree"),
+    ros_tool("report", "report", "Measure a search and write its report"),
+    ros_tool("autonomy", "autonomy", "Search by a behaviour tree"),
 ];
 
 const fn tool(name: &'static str, program: &'static str, about: &'static str) -> Tool {
@@ -68,6 +70,32 @@ const fn tool(name: &'static str, program: &'static str, about: &'static str) ->
         name,
         program,
         about,
+        needs_ros: false,
+    }
+}
+
+const fn ros_tool(name: &'static str, program: &'static str, about: &'static str) -> Tool {
+    Tool {
+        needs_ros: true,
+        ..tool(name, program, about)
+    }
+}
+
+/// No ROS where it is needed.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "no ROS 2 environment: run `source /opt/ros/jazzy/setup.bash`, or `eval \"$(cargo xtask env)\"`"
+)]
+pub struct NoRos;
+
+/// Checks that this shell has a ROS environment: without one the loader's message would be all that a user sees.
+///
+/// # Errors
+/// When it has none.
+pub fn require_ros() -> Result<(), NoRos> {
+    match std::env::var_os("AMENT_PREFIX_PATH") {
+        Some(prefixes) if !prefixes.is_empty() => Ok(()),
+        _ => Err(NoRos),
     }
 }
 

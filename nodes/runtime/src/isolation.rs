@@ -10,13 +10,15 @@ use std::path::Path;
 const DOMAINS: std::ops::RangeInclusive<u8> = 60..=100;
 
 /// What else would reach into the domain or out of it; taken out of the environment of an isolated run.
-pub const REACHING_OUT: [&str; 6] = [
+/// Cyclone DDS is what the Zenoh bridge speaks to ROS with.
+pub const REACHING_OUT: [&str; 7] = [
     "ROS_STATIC_PEERS",
     "ROS_DISCOVERY_SERVER",
     "ROS_SUPER_CLIENT",
     "ROS_LOCALHOST_ONLY",
     "FASTRTPS_DEFAULT_PROFILES_FILE",
     "FASTDDS_DEFAULT_PROFILES_FILE",
+    "CYCLONEDDS_URI",
 ];
 
 /// What cannot be had.

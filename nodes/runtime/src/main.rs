@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use runtime::cli::{Request, parse, wants_json};
-use runtime::hand_over::hand_over;
+use runtime::hand_over::{hand_over, require_ros};
 use runtime::{run, run_dir, stop};
 
 const BAD_INPUT: u8 = 2;
@@ -29,7 +29,12 @@ fn main() -> ExitCode {
 fn answer(request: Request, json: bool) -> Result<ExitCode> {
     let programs = programs()?;
     match request {
-        Request::HandOver(tool, args) => Err(hand_over(&programs, tool.program, &args, []).into()),
+        Request::HandOver(tool, args) => {
+            if tool.needs_ros {
+                require_ros()?;
+            }
+            Err(hand_over(&programs, tool.program, &args, []).into())
+        }
         Request::Stop(options) => {
             stop::stop(&options, &run_dir::base()?, &programs).map(|()| ExitCode::SUCCESS)
         }

@@ -42,7 +42,15 @@ pub fn run(options: &RunOptions, programs: &Path, runs: &Path) -> Result<Finishe
         out,
         run_dir,
         domain,
-    } = plan(options, programs, runs)?;
+    } = match plan(options, programs, runs) {
+        Ok(plan) => plan,
+        // A Ctrl-C in a terminal ends the programs that plan, too: their complaint is then beside the point.
+        Err(_) if signals.stop_wished() => {
+            let text = "interrupted before anything was started";
+            return Ok(failed(INTERRUPTED, text.to_string()));
+        }
+        Err(error) => return Err(error),
+    };
     log_to(&out)?;
     let in_domain = note
         .ros_domain_id
@@ -69,11 +77,9 @@ pub fn run(options: &RunOptions, programs: &Path, runs: &Path) -> Result<Finishe
     };
     supervisor.take_down(reason, extra)?;
     drop((run_dir, domain));
-    Ok(finish(
-        &outcome?,
-        read_report(&out, &supervisor.restarts()),
-        &out,
-    ))
+    let outcome = outcome?;
+    let report = complete_report(&out, &outcome, &supervisor.restarts());
+    Ok(finish(&outcome, report, &out))
 }
 
 fn log_to(out: &Path) -> Result<()> {
@@ -97,15 +103,19 @@ fn log_to(out: &Path) -> Result<()> {
 }
 
 /// The report, completed by what only the supervisor knows; none where the run was too short to leave one.
-fn read_report(out: &Path, restarts: &[(String, usize)]) -> Option<Value> {
+fn complete_report(out: &Path, outcome: &Outcome, restarts: &[(String, usize)]) -> Option<Value> {
     let path = out.join("report.json");
     let mut report = serde_json::from_slice(&std::fs::read(&path).ok()?)
         .inspect_err(|cause| tracing::error!("{}: {cause}", path.display()))
         .ok()?;
     summary::complete_report(&mut report, restarts);
+    if let Outcome::BadSetup(why) | Outcome::GaveUp(why) = outcome {
+        // To the nodes such an end looks like an interruption.
+        summary::give_reason(&mut report, why);
+    }
     let written = serde_json::to_vec_pretty(&report).map(|text| std::fs::write(&path, text));
     if !matches!(written, Ok(Ok(()))) {
-        tracing::error!("cannot add the restarts to {}", path.display());
+        tracing::error!("cannot complete {}", path.display());
     }
     Some(report)
 }

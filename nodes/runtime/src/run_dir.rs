@@ -37,13 +37,20 @@ const ALIVE: &str = "alive";
 pub fn base() -> io::Result<PathBuf> {
     let user = rustix::process::geteuid().as_raw();
     let path = match std::env::var_os("XDG_RUNTIME_DIR") {
-        Some(dir) if !dir.is_empty() && dir.len() < 50 => Path::new(&dir).join("turtlebot-maze"),
+        // It may name a folder that a login has not made.
+        Some(dir) if dir.len() < 50 && Path::new(&dir).is_dir() => {
+            Path::new(&dir).join("turtlebot-maze")
+        }
         _ => PathBuf::from(format!("/tmp/turtlebot-maze-{user}")),
     };
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
-        .create(&path)?;
+        .create(&path)
+        .map_err(|cause| {
+            let text = format!("cannot make the folder {}: {cause}", path.display());
+            io::Error::new(cause.kind(), text)
+        })?;
     let metadata = std::fs::symlink_metadata(&path)?;
     if !metadata.is_dir() || metadata.uid() != user || metadata.mode() & 0o022 != 0 {
         let text = format!(
@@ -66,8 +73,11 @@ impl RunDir {
         }
         let path = base.join(format!("run-{}", std::process::id()));
         DirBuilder::new().mode(0o700).create(&path)?;
-        let alive = File::create(path.join(ALIVE))?;
+        // Locked before it has its name: a folder whose file is not locked is one that a dead run has left.
+        let unnamed = path.join("alive.new");
+        let alive = File::create(&unnamed)?;
         alive.lock()?;
+        std::fs::rename(unnamed, path.join(ALIVE))?;
         Ok(Self {
             path,
             _alive: alive,

@@ -2,6 +2,7 @@
 //! is complete. Whatever is wrong is found here, before the first process starts.
 
 use std::ffi::OsString;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -9,6 +10,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::command_line::{Values, arguments};
 use crate::graph::{Graph, Node, Robot, Sim};
+use crate::hand_over::require_ros;
 use crate::isolation::{Domain, REACHING_OUT, free_port};
 use crate::maze;
 use crate::options::RunOptions;
@@ -59,7 +61,9 @@ pub fn plan(options: &RunOptions, programs: &Path, runs: &Path) -> Result<Plan> 
     let graph = Graph::parse(&text).with_context(|| format!("in {}", graph_file.display()))?;
     let robot = choose_robot(&graph, options)?;
     let nodes = graph.nodes_for(options.sim);
-    check_ros(&nodes)?;
+    if nodes.iter().any(|node| node.ros) {
+        require_ros()?;
+    }
     let mut values = option_values(options, &graph, robot, &share)?;
 
     let isolated = options.sim == Sim::Embedded;
@@ -158,12 +162,15 @@ impl Common<'_> {
                 ["--ros-args", "--params-file", &self.params, "-p", &sim_time].map(String::from),
             );
         }
+        let log = self.out.join("logs").join(format!("{}.log", node.name));
+        // Restarts append to it; an earlier run in the same folder has nothing to say here.
+        std::fs::File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
         let launch = Launch {
             program,
             args,
             env: self.env.clone(),
             env_removed: self.env_removed.clone(),
-            log: self.out.join("logs").join(format!("{}.log", node.name)),
+            log,
             notify: self.run_dir.file(&format!("{}.notify", node.name)),
             orphaned: node.orphaned,
         };
@@ -198,15 +205,6 @@ fn choose_robot<'a>(graph: &'a Graph, options: &RunOptions) -> Result<&'a Robot>
         let known = graph.robot.keys().cloned().collect::<Vec<_>>().join(", ");
         format!("no robot `{name}` in the node graph; it has {known} (--robot)")
     })
-}
-
-fn check_ros(nodes: &[Node]) -> Result<()> {
-    if nodes.iter().any(|node| node.ros) && std::env::var_os("AMENT_PREFIX_PATH").is_none() {
-        bail!(
-            "no ROS 2 environment: run `source /opt/ros/jazzy/setup.bash`, or `eval \"$(cargo xtask env)\"`"
-        );
-    }
-    Ok(())
 }
 
 fn option_values(
@@ -266,9 +264,12 @@ fn option_values(
 
 /// The file's absolute path, as nodes may have another working folder.
 pub(crate) fn existing(file: &Path, what: &str) -> Result<PathBuf> {
-    let path = file
-        .canonicalize()
-        .with_context(|| format!("{what}: cannot open {}", file.display()))?;
+    let path = file.canonicalize().with_context(|| {
+        format!(
+            "{what}: cannot open {}; give the path of a file",
+            file.display()
+        )
+    })?;
     if !path.is_file() {
         bail!("{what}: {} is not a file", file.display());
     }
@@ -281,24 +282,53 @@ pub(crate) fn text_of(path: &Path) -> Result<String> {
         .with_context(|| format!("{}: the path is not valid UTF-8", path.display()))
 }
 
+/// What a run leaves beside its logs; what an earlier run has left must not pass for this one's.
+const RESULTS: [&str; 4] = ["report.json", "run.rrd", "map.png", "frame.png"];
+
 fn make_out_folder(options: &RunOptions) -> Result<PathBuf> {
-    let out = options
-        .out
-        .clone()
-        .unwrap_or_else(|| Path::new("runs").join(time_name(SystemTime::now())));
-    std::fs::create_dir_all(out.join("logs")).with_context(|| {
-        format!(
-            "cannot make the folder for results {} (--out)",
-            out.display()
-        )
-    })?;
-    let out = out.canonicalize()?;
-    // A report of an earlier run must not pass for this one's.
-    match std::fs::remove_file(out.join("report.json")) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).context("cannot remove the old report")
+    let out = match &options.out {
+        Some(out) => std::fs::create_dir_all(out).map(|()| out.clone()),
+        None => new_folder(Path::new("runs"), &time_name(SystemTime::now())),
+    };
+    let named = || {
+        options
+            .out
+            .as_deref()
+            .unwrap_or(Path::new("runs"))
+            .display()
+    };
+    let out = out.and_then(|out| {
+        std::fs::create_dir_all(out.join("logs"))?;
+        out.canonicalize()
+    });
+    let out =
+        out.with_context(|| format!("cannot make the folder for results {} (--out)", named()))?;
+    for name in RESULTS {
+        let file = out.join(name);
+        match std::fs::remove_file(&file) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(error)
+                    .with_context(|| format!("cannot remove the old {}", file.display()));
+            }
+            _ => {}
         }
-        _ => Ok(out),
+    }
+    Ok(out)
+}
+
+/// A folder of this name that no other run has, with a number behind it where there is one already.
+fn new_folder(parent: &Path, name: &str) -> std::io::Result<PathBuf> {
+    std::fs::create_dir_all(parent)?;
+    let mut folder = parent.join(name);
+    let mut number = 1;
+    loop {
+        match std::fs::create_dir(&folder) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                number += 1;
+                folder = parent.join(format!("{name}-{number}"));
+            }
+            made => return made.map(|()| folder),
+        }
     }
 }
 
@@ -332,6 +362,15 @@ fn time_name(now: SystemTime) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_runs_of_the_same_second_have_a_folder_each() {
+        let runs = tempfile::tempdir().unwrap();
+        let first = new_folder(runs.path(), "t").unwrap();
+        let second = new_folder(runs.path(), "t").unwrap();
+        assert_eq!(first, runs.path().join("t"));
+        assert_eq!(second, runs.path().join("t-2"));
+    }
 
     #[test]
     fn a_runs_folder_is_named_by_its_time() {

@@ -1,14 +1,13 @@
 //! `turtlebot-maze stop`: latches the emergency stop of every live run of this user, or of the robot in reach.
 
 use std::ffi::OsString;
-use std::io;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::gate_link::GateLink;
-use crate::hand_over::hand_over;
+use crate::hand_over::{hand_over, require_ros};
 use crate::run_dir::{RunNote, live_runs};
 
 /// Latch the emergency stop: zero velocity until somebody frees it with --reset.
@@ -42,8 +41,7 @@ pub fn stop(options: &StopOptions, runs: &Path, programs: &Path) -> Result<()> {
     if options.reset {
         reset(options, &live, programs)
     } else if live.is_empty() {
-        let json = options.json;
-        Err(become_client("latch", &options.zenoh, None, json, programs).into())
+        become_client("latch", &options.zenoh, None, options.json, programs)
     } else {
         latch_all(&live, options.json)
     }
@@ -70,10 +68,10 @@ fn latch_all(live: &[RunNote], json: bool) -> Result<()> {
 
 fn reset(options: &StopOptions, live: &[RunNote], programs: &Path) -> Result<()> {
     match live {
-        [] => Err(become_client("reset", &options.zenoh, None, options.json, programs).into()),
+        [] => become_client("reset", &options.zenoh, None, options.json, programs),
         [run] => {
             let domain = run.ros_domain_id;
-            Err(become_client("reset", &run.zenoh, domain, options.json, programs).into())
+            become_client("reset", &run.zenoh, domain, options.json, programs)
         }
         several => {
             let ids = several
@@ -92,7 +90,8 @@ fn become_client(
     domain: Option<u8>,
     json: bool,
     programs: &Path,
-) -> io::Error {
+) -> Result<()> {
+    require_ros()?;
     let mut args: Vec<OsString> = vec![order.into(), "--zenoh".into(), zenoh.into()];
     args.extend(json.then(|| "--json".into()));
     let env = domain.map(|domain| {
@@ -101,5 +100,5 @@ fn become_client(
             ("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST".into()),
         ]
     });
-    hand_over(programs, "emergency_stop", &args, env.into_iter().flatten())
+    Err(hand_over(programs, "emergency_stop", &args, env.into_iter().flatten()).into())
 }

@@ -18,6 +18,15 @@ pub fn complete_report(report: &mut Value, restarts: &[(String, usize)]) {
     }
 }
 
+/// Why a run ended that found nothing.
+pub fn give_reason(report: &mut Value, why: &str) {
+    if let Some(fields) = report.as_object_mut()
+        && fields.get("found") != Some(&Value::Bool(true))
+    {
+        fields.insert("reason".to_string(), Value::from(why));
+    }
+}
+
 /// The summary of a run that has left a report.
 pub fn of_report(report: &Value, out: &Path) -> String {
     let class = report["class"].as_str().unwrap_or("the object");

@@ -386,8 +386,16 @@ fn a_node_that_keeps_dying_or_never_gets_ready_ends_the_run() {
     let mut nodes = graph("ready wait");
     nodes[1].1 = "ready exit=3:broken";
     let stage = Stage::new(&nodes);
-    let output = stage.start(&[]).finish();
+    let run = stage.start(&[]);
+    stage.await_line("gate ready", 1);
+    let interrupted = r#"{"found": false, "reason": "interrupted"}"#;
+    std::fs::write(stage.path("out/report.json"), interrupted).unwrap();
+    let output = run.finish();
     assert_eq!(output.status.code(), Some(1));
+    let report = std::fs::read(stage.path("out/report.json")).unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
+    let reason = report["reason"].as_str().unwrap();
+    assert!(reason.starts_with("detector keeps dying"), "{report}");
     assert!(
         text(&output.stdout).contains("detector keeps dying (exit status 3):\nbroken"),
         "{}",
@@ -428,6 +436,41 @@ fn no_process_outlives_a_killed_supervisor() {
             expected,
             "{line} in {story:#?}"
         );
+    }
+}
+
+#[test]
+fn what_an_earlier_run_has_left_does_not_pass_for_this_ones() {
+    let stage = Stage::new(&graph("ready exit=1:"));
+    std::fs::create_dir_all(stage.path("out/logs")).unwrap();
+    for name in ["report.json", "frame.png", "logs/autonomy.log"] {
+        std::fs::write(stage.path("out").join(name), "{\"found\": true}").unwrap();
+    }
+    let mine = stage.path("out/logs/mine.txt");
+    std::fs::write(&mine, "kept").unwrap();
+    let output = stage.start(&[]).finish();
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    assert!(!stage.path("out/report.json").exists());
+    assert!(!stage.path("out/frame.png").exists());
+    let log = std::fs::read_to_string(stage.path("out/logs/autonomy.log")).unwrap();
+    assert!(!log.contains("found"), "{log}");
+    assert_eq!(std::fs::read_to_string(mine).unwrap(), "kept");
+}
+
+#[test]
+fn without_ros_a_program_that_needs_it_says_so() {
+    let stage = Stage::new(&graph("ready wait"));
+    for args in [&["gate", "--json"][..], &["stop", "--json"]] {
+        let output = Command::new(stage.program())
+            .args(args)
+            .env_remove("AMENT_PREFIX_PATH")
+            .env("XDG_RUNTIME_DIR", stage.path("run"))
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let error = document["error"].as_str().unwrap();
+        assert!(error.contains("cargo xtask env"), "{error}");
     }
 }
 
