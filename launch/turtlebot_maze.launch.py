@@ -24,6 +24,7 @@ from launch.actions import (
     LogInfo,
     OpaqueFunction,
     SetEnvironmentVariable,
+    UnsetEnvironmentVariable,
 )
 from launch.events import Shutdown
 from launch.launch_description_sources import PythonLaunchDescriptionSource
@@ -60,6 +61,17 @@ ARGUMENTS = {
 
 FILES = ('world', 'map', 'locations', 'tree', 'model', 'ground_truth')
 PLACEHOLDERS = FILES + ('find', 'speed', 'seed', 'base', 'vlm_url', 'vlm_model')
+
+# What else would reach into the domain of the embedded simulator or out of it.
+REACHING_OUT = (
+    'ROS_STATIC_PEERS',
+    'ROS_DISCOVERY_SERVER',
+    'ROS_SUPER_CLIENT',
+    'ROS_LOCALHOST_ONLY',
+    'FASTRTPS_DEFAULT_PROFILES_FILE',
+    'FASTDDS_DEFAULT_PROFILES_FILE',
+    'CYCLONEDDS_URI',
+)
 
 # The parts of an action. Before rcl 9.2.8 an action's own name cannot be remapped; from it on, its name is replaced
 # first, and these rules match nothing.
@@ -159,7 +171,7 @@ def surroundings(given, robot, values):
         return [
             SetEnvironmentVariable('ROS_DOMAIN_ID', given['ros_domain_id']),
             SetEnvironmentVariable('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST'),
-        ]
+        ] + [UnsetEnvironmentVariable(name) for name in REACHING_OUT]
     if 'map' not in values:
         raise RuntimeError('Nav2 needs a map; give it with map:=FILE.yaml')
     if given['sim'] == 'gazebo':

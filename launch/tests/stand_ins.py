@@ -36,7 +36,7 @@ def install(shares, prefixes):
         'launch': ['LaunchDescription'],
         'launch.actions': [
             'DeclareLaunchArgument', 'EmitEvent', 'ExecuteProcess', 'GroupAction', 'IncludeLaunchDescription', 'LogInfo',
-            'OpaqueFunction', 'SetEnvironmentVariable',
+            'OpaqueFunction', 'SetEnvironmentVariable', 'UnsetEnvironmentVariable',
         ],
         'launch.events': ['Shutdown'],
         'launch.launch_description_sources': ['PythonLaunchDescriptionSource'],

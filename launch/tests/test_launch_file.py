@@ -117,9 +117,13 @@ class LaunchFile(unittest.TestCase):
         return remaps, arguments, parameters
 
     def test_embedded(self):
-        actions = self.start(world=self.file('maze.sdf'), rerun='true', seed='7')
+        actions = self.start(world=self.file('maze.sdf'), rerun='true', groot_control='true', seed='7')
         environment = {action.args[0]: action.args[1] for action in self.of_type(actions, 'SetEnvironmentVariable')}
         self.assertEqual(environment, {'ROS_DOMAIN_ID': '77', 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'})
+        self.assertEqual([action.args[0] for action in self.of_type(actions, 'UnsetEnvironmentVariable')], [
+            'ROS_STATIC_PEERS', 'ROS_DISCOVERY_SERVER', 'ROS_SUPER_CLIENT', 'ROS_LOCALHOST_ONLY', 'FASTRTPS_DEFAULT_PROFILES_FILE',
+            'FASTDDS_DEFAULT_PROFILES_FILE', 'CYCLONEDDS_URI',
+        ])
         zenoh = 'tcp/127.0.0.1:7447'
         self.assertEqual(self.processes(actions), {
             'bridge': ['/opt/maze/lib/turtlebot_maze/bridge', '--zenoh-listen', zenoh],
@@ -135,7 +139,7 @@ class LaunchFile(unittest.TestCase):
             'gatekeeper': [],
             'viewer': ['--zenoh', zenoh, '--out', 'out/run.rrd', '--spawn'],
             'report': ['--zenoh', zenoh, '--out', 'out', '--seed', '7', '--find', 'cup', '--world', 'maze.sdf'],
-            'autonomy': ['--tree', 'tree.xml', '--locations', 'places.yaml', '--find', 'cup', '--zenoh', zenoh],
+            'autonomy': ['--tree', 'tree.xml', '--locations', 'places.yaml', '--find', 'cup', '--zenoh', zenoh, '--groot-control'],
         })
         for node in self.of_type(actions, 'Node'):
             expected = [os.path.join(SHARE, 'launch/config/embedded.yaml'), {'use_sim_time': True}]
