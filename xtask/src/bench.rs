@@ -1,7 +1,7 @@
 //! `cargo xtask bench [NAME] [--json FILE]`: rows of figures, each with the peer it is measured against.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
@@ -55,10 +55,21 @@ pub fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
         rows.extend(measure_seeds(&ros)?);
     }
     if wanted(Name::Tree) {
-        rows.extend(rows_of(&ros, "behavior_tree", &[])?);
+        // A bench target and no command of the program, as its peers are dependencies that only it needs.
+        let bench = [
+            "bench",
+            "--workspace",
+            "--bench",
+            "tree",
+            "--profile",
+            "dev",
+        ];
+        rows.extend(rows_of(build::cargo(&ros, &bench))?);
     }
     if wanted(Name::Detector) {
-        rows.extend(rows_of(&ros, "detector", &["--python", "python3"])?);
+        let mut detector = command(build::folder().join("detector"), &["bench", "--json"]);
+        detector.envs(ros.environment());
+        rows.extend(rows_of(detector)?);
     }
     for row in &rows {
         let number = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.3}"));
@@ -80,19 +91,17 @@ pub fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Rows that a program measures of itself: `PROGRAM bench --json`.
-fn rows_of(ros: &ros::Ros, program: &str, further: &[&str]) -> anyhow::Result<Vec<Row>> {
-    let out = command(build::folder().join(program), &["bench", "--json"])
-        .args(further)
-        .envs(ros.environment())
-        .stderr(std::process::Stdio::inherit())
+/// Rows that a command prints as JSON.
+fn rows_of(mut command: Command) -> anyhow::Result<Vec<Row>> {
+    let program = format!("{command:?}");
+    let out = command
+        .stderr(Stdio::inherit())
         .output()
         .with_context(|| format!("cannot start {program}"))?;
     if !out.status.success() {
-        bail!("{program} bench failed ({})", out.status);
+        bail!("{program} failed ({})", out.status);
     }
-    serde_json::from_slice(&out.stdout)
-        .with_context(|| format!("{program} bench --json printed no rows"))
+    serde_json::from_slice(&out.stdout).with_context(|| format!("{program} printed no rows"))
 }
 
 /// A figure without a peer.

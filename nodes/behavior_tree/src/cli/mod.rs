@@ -1,6 +1,5 @@
 //! The command line: `behavior_tree run FILE`, `check FILE…`, `draw FILE` and so on.
 
-mod bench;
 mod check;
 mod draw;
 #[cfg(feature = "groot2")]
@@ -49,9 +48,6 @@ enum Command {
     Diff(recording::DiffArgs),
     /// List the nodes that trees can use, with their ports.
     Nodes(nodes::NodesArgs),
-    /// Measure ticks and loads.
-    #[command(hide = true)]
-    Bench(bench::BenchArgs),
 }
 
 /// Every node that the program knows: BehaviorTree.CPP's and Nav2's.
@@ -84,6 +80,5 @@ pub fn run(args: &Args) -> ExitCode {
         Command::Replay(args) => recording::replay(args).into(),
         Command::Diff(args) => recording::diff(args).into(),
         Command::Nodes(args) => nodes::nodes(args).into(),
-        Command::Bench(args) => bench::bench(args).into(),
     }
 }

@@ -1,81 +1,24 @@
-//! `bench`: how long a tick and a load take.
+//! How long a tick and a load take, beside what peers take for the same tick in the same run. Prints a JSON list of rows:
+//! name, value, unit, peer, peer_value, ratio; one row a peer.
+//!
+//! A tick is one of a tree that starts anew, so that what a peer needs to be ready again is counted too.
+
+mod peers;
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use behavior_tree::nav2::{self, Parked};
+use behavior_tree::{Factory, Value};
 use serde_json::{Value as Json, json};
 
-use super::{BAD_INPUT, YES};
-use crate::registry::Factory;
-use crate::value::Value;
+use peers::Peer;
 
+/// Nodes below the root of the trees that are ticked.
+const N_NODES: u32 = 1000;
 /// How many ticks are timed together, and how often: the fastest counts.
 const ROUNDS: usize = 20;
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct BenchArgs {
-    /// Print a JSON list of rows: name, value, unit, peer, peer_value, ratio.
-    #[arg(long)]
-    json: bool,
-    /// Leave the tree of a million nodes out.
-    #[arg(long)]
-    quick: bool,
-    /// The Python that may have py_trees; without it there are no figures of that peer.
-    #[arg(long, default_value = "python3")]
-    python: PathBuf,
-}
-
-pub(crate) fn bench(args: &BenchArgs) -> u8 {
-    match measure(args) {
-        Ok(rows) if args.json => println!("{}", Json::from(rows)),
-        Ok(rows) => {
-            for row in rows {
-                print!(
-                    "{:<32} {:>12.2} {}",
-                    row["name"].as_str().unwrap_or(""),
-                    row["value"].as_f64().unwrap_or(0.0),
-                    row["unit"].as_str().unwrap_or("")
-                );
-                match (row["peer"].as_str(), row["peer_value"].as_f64()) {
-                    (Some(peer), Some(value)) => println!("  {peer}: {value:.2}"),
-                    _ => println!(),
-                }
-            }
-        }
-        Err(message) => {
-            if args.json {
-                println!("{}", json!({ "error": message }));
-            }
-            eprintln!("error: {message}");
-            return BAD_INPUT;
-        }
-    }
-    YES
-}
-
-fn row(name: &str, value: f64, unit: &str) -> Json {
-    json!({"name": name, "value": value, "unit": unit, "peer": null, "peer_value": null, "ratio": null})
-}
-
-/// What py_trees takes for the same, by the name of the control; nothing where it is not installed.
-fn py_trees(python: &Path) -> Option<Json> {
-    let script = include_str!("peers.py");
-    let output = Command::new(python).args(["-c", script]).output().ok()?;
-    serde_json::from_slice(&output.stdout).ok()
-}
-
-fn with_peer(mut row: Json, peer: &Json, control: &str) -> Json {
-    let (Some(version), Some(theirs)) = (peer["version"].as_str(), peer[control].as_f64()) else {
-        return row;
-    };
-    let ratio = row["value"].as_f64().map(|own| own / theirs);
-    row["peer"] = format!("py_trees {version}").into();
-    row["peer_value"] = theirs.into();
-    row["ratio"] = ratio.into();
-    row
-}
 
 /// One of Nav2's trees in a tick in which every leaf succeeds.
 const NAV2: &str = r#"<root BTCPP_format="4"><BehaviorTree ID="Main">
@@ -103,9 +46,9 @@ const NAV2: &str = r#"<root BTCPP_format="4"><BehaviorTree ID="Main">
 /// How many nodes of it are ticked then.
 const NAV2_TICKED: u32 = 9;
 
-fn measure(args: &BenchArgs) -> Result<Vec<Json>, String> {
+fn main() -> Result<(), String> {
+    let peers = peers::measure();
     let mut rows = Vec::new();
-    let peer = py_trees(&args.python).unwrap_or_default();
     let trees = [
         (
             "tree_tick_sequence_1000",
@@ -129,15 +72,22 @@ fn measure(args: &BenchArgs) -> Result<Vec<Json>, String> {
         ),
     ];
     for (name, control, child) in trees {
-        let time = tick_time(&wide(control, child, 1000), 1001, 2000)?;
-        let row = row(name, time, "ns/node");
-        rows.push(match name {
-            "tree_tick_sequence_1000" | "tree_tick_fallback_1000" => with_peer(row, &peer, control),
-            _ => row,
-        });
+        let time = tick_time(&wide(control, child, N_NODES), N_NODES + 1, 2000)?;
+        let with_peers = rows.len();
+        for peer in &peers {
+            let theirs = match name {
+                "tree_tick_sequence_1000" => peer.sequence,
+                "tree_tick_fallback_1000" => peer.fallback,
+                _ => continue,
+            };
+            rows.push(row(name, time, "ns/node", Some((peer, theirs))));
+        }
+        if rows.len() == with_peers {
+            rows.push(row(name, time, "ns/node", None));
+        }
     }
     let time = tick_time(NAV2, NAV2_TICKED, 100_000)?;
-    rows.push(row("tree_tick_nav2", time, "ns/node"));
+    rows.push(row("tree_tick_nav2", time, "ns/node", None));
     for (name, child) in [
         ("tree_load_10001", r#"<AlwaysSuccess name="n"/>"#),
         (
@@ -145,25 +95,30 @@ fn measure(args: &BenchArgs) -> Result<Vec<Json>, String> {
             r#"<AlwaysSuccess name="n" _skipIf="x &gt; 5"/>"#,
         ),
     ] {
-        rows.push(row(
-            name,
-            load_time(&wide("Sequence", child, 10_000), ROUNDS)?,
-            "ms",
-        ));
+        let time = load_time(&wide("Sequence", child, 10_000), ROUNDS)?;
+        rows.push(row(name, time, "ms", None));
     }
-    if !args.quick {
-        let million = groups(1000, 998);
-        rows.push(row("tree_load_1000000", load_time(&million, 1)?, "ms"));
-        rows.push(row(
-            "tree_tick_1000000",
-            tick_time(&million, 999_001, 1)?,
-            "ns/node",
-        ));
-    }
-    Ok(rows)
+    let million = groups(1000, 998);
+    let time = load_time(&million, 1)?;
+    rows.push(row("tree_load_1000000", time, "ms", None));
+    let time = tick_time(&million, 999_001, 1)?;
+    rows.push(row("tree_tick_1000000", time, "ns/node", None));
+    println!("{}", Json::from(rows));
+    Ok(())
 }
 
-fn wide(control: &str, child: &str, n: usize) -> String {
+fn row(name: &str, value: f64, unit: &str, peer: Option<(&Peer, f64)>) -> Json {
+    json!({
+        "name": name,
+        "value": value,
+        "unit": unit,
+        "peer": peer.map(|(peer, _)| &peer.name),
+        "peer_value": peer.map(|(_, theirs)| theirs),
+        "ratio": peer.map(|(_, theirs)| value / theirs),
+    })
+}
+
+fn wide(control: &str, child: &str, n: u32) -> String {
     let mut xml =
         format!(r#"<root BTCPP_format="4"><BehaviorTree ID="Main"><{control} name="top">"#);
     for _ in 0..n {
@@ -173,7 +128,7 @@ fn wide(control: &str, child: &str, n: usize) -> String {
     xml
 }
 
-fn groups(n_groups: usize, n_leaves: usize) -> String {
+fn groups(n_groups: u32, n_leaves: usize) -> String {
     let group = format!(
         "<Sequence>{}</Sequence>",
         "<AlwaysSuccess/>".repeat(n_leaves)
@@ -182,9 +137,9 @@ fn groups(n_groups: usize, n_leaves: usize) -> String {
 }
 
 fn tick_time(xml: &str, n_nodes: u32, n_ticks: u32) -> Result<f64, String> {
-    let mut tree = super::factory()
-        .load_text(xml)
-        .map_err(|error| error.to_string())?;
+    let mut factory = Factory::new();
+    nav2::register(&mut factory, Arc::new(Parked)).map_err(|error| error.to_string())?;
+    let mut tree = factory.load_text(xml).map_err(|error| error.to_string())?;
     tree.set("x", Value::int(1))
         .map_err(|error| error.to_string())?;
     let mut best = Duration::MAX;
