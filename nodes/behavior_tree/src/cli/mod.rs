@@ -4,6 +4,7 @@ mod check;
 mod draw;
 #[cfg(feature = "groot2")]
 mod groot;
+mod live;
 mod nodes;
 mod outcomes;
 mod recording;

@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Map, Value as Json, json};
 
 use super::recording::Recording;
 use super::{BAD_INPUT, NO, YES, outcomes};
 use crate::engine::Transition;
+use crate::loggers;
 use crate::status::Status;
 use crate::tree::Tree;
 
@@ -40,6 +41,11 @@ pub(crate) struct RunArgs {
     /// Wait 10 ms after each tick that gave RUNNING, instead of only saying so to the tree.
     #[arg(long)]
     real_time: bool,
+    /// Write the transitions to a file for Groot2's log viewer.
+    #[arg(long, value_name = "FILE.btlog")]
+    btlog: Option<PathBuf>,
+    #[command(flatten)]
+    live: super::live::LiveArgs,
     #[cfg(feature = "groot2")]
     #[command(flatten)]
     groot: super::groot::GrootArgs,
@@ -72,6 +78,12 @@ pub(crate) fn run(args: &RunArgs) -> u8 {
         Ok(publisher) => publisher,
         Err(error) => return report(args, &load_failed(error.to_string()), None, &[]),
     };
+    if let Some(path) = &args.btlog
+        && let Err(error) = loggers::btlog(&mut tree, path, SystemTime::now())
+    {
+        let message = format!("{} cannot be written: {error}", path.display());
+        return report(args, &load_failed(message), None, &[]);
+    }
     let (sender, receiver) = mpsc::channel();
     // Nobody listens any more when the run is over, and then nothing is lost.
     tree.observe(move |transition| sender.send(transition).unwrap_or_default());
@@ -117,6 +129,9 @@ fn tick(
         };
         if let Some((_, recording)) = &mut recording {
             recording.add(now, said.clone(), tree, &transitions[first..]);
+        }
+        if transitions.len() > first {
+            args.live.show(tree)?;
         }
         match result {
             Ok(Status::Running) => {}
