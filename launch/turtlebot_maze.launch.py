@@ -50,6 +50,7 @@ ARGUMENTS = {
     'base': ('stops', 'what the simulated base does when no command comes', ['stops', 'keeps']),
     'out': ('runs/launch', 'where the results go', None),
     'rerun': ('false', 'open the Rerun viewer', ['true', 'false']),
+    'groot_control': ('false', 'let Groot2 set breakpoints in the tree', ['true', 'false']),
     'vlm_url': ('', 'server of a vision-language model that judges goals too', None),
     'vlm_model': ('', 'name of that model', None),
     'zenoh_port': ('7447', 'port of the Zenoh router on loopback', None),
@@ -127,8 +128,9 @@ def placeholders(given, graph, robot):
     values['zenoh'] = f"tcp/127.0.0.1:{given['zenoh_port']}"
     values['control_socket'] = os.path.join(sockets, 'control')
     values['guard_socket'] = os.path.join(sockets, 'guard')
-    if given['rerun'] == 'true':
-        values['rerun'] = 'true'
+    for switch in ('rerun', 'groot_control'):
+        if given[switch] == 'true':
+            values[switch] = 'true'
     if given['sim'] == 'none':
         # A physical robot moves only after somebody has deliberately freed it.
         values['start_latched'] = 'true'

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, bail};
+use behavior_tree::groot2::{Groot2Options, Groot2Publisher};
 use behavior_tree::{Category, Factory, Severity, Status, Tree, locations};
 use clap::Parser;
 use r2r::geometry_msgs::msg::{Point, PointStamped};
@@ -45,6 +46,12 @@ pub struct Flags {
     /// The Zenoh router
     #[arg(long, default_value = "tcp/127.0.0.1:7447")]
     zenoh: String,
+    /// Port on this machine for Groot2, which shows the tree while it runs; the next one is needed as well
+    #[arg(long, default_value_t = Groot2Options::default().port)]
+    groot_port: u16,
+    /// Let Groot2 set breakpoints, at which the tree waits, and results of nodes
+    #[arg(long)]
+    groot_control: bool,
 }
 
 /// Runs the tree to its end, or until a signal.
@@ -79,6 +86,7 @@ pub fn run(flags: Flags, mut ros: RosNode) -> anyhow::Result<ExitCode> {
         .load_file(&flags.tree)
         .with_context(|| format!("the tree {} cannot be used", flags.tree.display()))?;
     let active = watch(&mut tree);
+    let _groot2 = show(&mut tree, &flags);
     voice.borrow_mut().active = Arc::clone(&active);
     let told = Rc::clone(&voice);
     diagnostics::publish_each_second(&mut ros, move || told.borrow().diagnostics())?;
@@ -122,6 +130,21 @@ pub fn run(flags: Flags, mut ros: RosNode) -> anyhow::Result<ExitCode> {
     let parted = Instant::now() + FAREWELL;
     ros.spin_until(QUANTUM, |_| Instant::now() > parted);
     Ok(code)
+}
+
+/// Shows the tree to Groot2. A search needs no viewer: where it cannot be shown it runs all the same.
+fn show(tree: &mut Tree, flags: &Flags) -> Option<Groot2Publisher> {
+    let options = Groot2Options {
+        port: flags.groot_port,
+        control: flags.groot_control,
+        ..Groot2Options::default()
+    };
+    Groot2Publisher::new(tree, options)
+        .inspect(
+            |groot2| tracing::info!(address = %groot2.address(), "the tree is shown to Groot2"),
+        )
+        .inspect_err(|error| tracing::warn!(%error, "Groot2 cannot see the tree"))
+        .ok()
 }
 
 enum End {

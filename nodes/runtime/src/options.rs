@@ -50,6 +50,9 @@ pub struct RunOptions {
     /// Open the Rerun viewer
     #[arg(long)]
     pub rerun: bool,
+    /// Let Groot2 set breakpoints in the tree, and results of its nodes
+    #[arg(long)]
+    pub groot_control: bool,
     /// Where the results go [default: runs/<time>]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,

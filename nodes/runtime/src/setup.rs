@@ -245,6 +245,10 @@ fn option_values(
         ("vlm_url", options.vlm_url.clone()),
         ("vlm_model", options.vlm_model.clone()),
         ("rerun", options.rerun.then(|| "true".to_string())),
+        (
+            "groot_control",
+            options.groot_control.then(|| "true".to_string()),
+        ),
         // A physical robot moves only after somebody has deliberately freed it.
         (
             "start_latched",
