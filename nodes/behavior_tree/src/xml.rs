@@ -1,17 +1,16 @@
 //! XML text to a flat arena of elements that know their places in the text.
 //!
-//! As forgiving as the parser of BehaviorTree.CPP (tinyxml2): text beside elements is passed over, an entity that nobody
-//! knows stays as it is, and `<` may stand in an attribute.
+//! A reader of our own, as which files load is part of what a tree means: it takes what the parser of BehaviorTree.CPP
+//! (tinyxml2) takes, and refuses what that refuses. Text beside elements is passed over, an entity that nobody knows stays
+//! as it is, and `<` may stand in an attribute; an attribute given twice, `<?` after the beginning and text after the last
+//! `>` are errors.
 
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
-use quick_xml::Reader;
-use quick_xml::events::{BytesStart, Event};
-
 /// Elements nest no deeper than this in a file.
-const MAX_DEPTH: usize = 500;
+const MAX_DEPTH: usize = 498;
 /// Spans are 32 bits wide.
 const MAX_BYTES: usize = u32::MAX as usize;
 
@@ -115,34 +114,47 @@ impl Document {
                 offset: 0,
             });
         }
-        let mut reader = Reader::from_str(&text);
-        let config = reader.config_mut();
-        config.allow_dangling_amp = true;
+        // A guess that saves most of the growing.
+        self.elements.reserve(text.len() / 32);
+        let mut cursor = Cursor {
+            bytes: text.as_bytes(),
+            at: 0,
+        };
         let mut open: Vec<ElementId> = Vec::new();
+        // `<?xml …?>` stands before anything else.
+        let mut at_start = true;
         loop {
-            let before = reader.buffer_position();
-            match reader.read_event() {
-                Ok(Event::Start(start)) => {
-                    let id = self.add(&text, &start, open.last().copied())?;
-                    open.push(id);
-                    if open.len() > MAX_DEPTH {
-                        let message = format!("elements nest more than {MAX_DEPTH} levels deep");
-                        return Err(XmlError {
-                            message,
-                            offset: before as u32,
-                        });
-                    }
+            cursor.skip_blanks();
+            let start = cursor.at;
+            if cursor.peek().is_none() {
+                break;
+            }
+            let rest = &cursor.bytes[start..];
+            if rest.starts_with(b"<?") {
+                if !at_start {
+                    return Err(cursor.error("<? may stand at the start of a file only"));
                 }
-                Ok(Event::Empty(start)) => drop(self.add(&text, &start, open.last().copied())?),
-                Ok(Event::End(_)) => drop(open.pop()),
-                Ok(Event::Eof) => break,
-                Ok(_) => {}
-                Err(error) => {
-                    let offset = reader.error_position().min(text.len() as u64) as u32;
-                    return Err(XmlError {
-                        message: error.to_string(),
-                        offset,
-                    });
+                cursor.at += 2;
+                cursor.skip_past(b"?>")?;
+                continue;
+            }
+            at_start = false;
+            if rest.starts_with(b"<!--") {
+                cursor.at += 4;
+                cursor.skip_past(b"-->")?;
+            } else if rest.starts_with(b"<![CDATA[") {
+                cursor.skip_past(b"]]>")?;
+            } else if rest.starts_with(b"<!") {
+                cursor.skip_past(b">")?;
+            } else if rest[0] != b'<' {
+                cursor.text()?;
+            } else {
+                cursor.at += 1;
+                cursor.skip_blanks();
+                if !cursor.take(b'/') {
+                    self.element(&mut cursor, &mut open)?;
+                } else if !self.end(&mut cursor, &mut open)? {
+                    break;
                 }
             }
         }
@@ -162,41 +174,118 @@ impl Document {
         }
     }
 
-    fn add(
+    /// Reads `name a="b">` or `name a="b"/>`.
+    fn element(
         &mut self,
-        text: &str,
-        start: &BytesStart<'_>,
-        parent: Option<ElementId>,
-    ) -> Result<ElementId, XmlError> {
-        let id = self.elements.len() as ElementId;
-        let name = span_in(text, start.name().0);
-        let first = self.attributes.len() as u32;
-        for attribute in start.attributes().with_checks(false) {
-            let attribute = attribute.map_err(|error| XmlError {
-                message: error.to_string(),
-                offset: name.end,
-            })?;
-            let raw: &str = &attribute.value;
-            let decoded = raw
-                .contains(['&', '\r'])
-                .then(|| decode(raw).into_owned().into());
-            let (name, value) = (span_in(text, attribute.key.0), span_in(text, raw));
-            self.attributes.push(Attribute {
-                name,
-                value,
-                decoded,
+        cursor: &mut Cursor<'_>,
+        open: &mut Vec<ElementId>,
+    ) -> Result<(), XmlError> {
+        let name = cursor.name("an element's name")?;
+        let id = self.add(name, open.last().copied());
+        if self.attributes_of(cursor, id)? {
+            return Ok(());
+        }
+        open.push(id);
+        if open.len() > MAX_DEPTH {
+            let message = format!("elements nest more than {MAX_DEPTH} levels deep");
+            return Err(XmlError {
+                message,
+                offset: name.start,
             });
         }
-        let attributes = first..self.attributes.len() as u32;
-        let element = Element {
+        Ok(())
+    }
+
+    /// Reads `name>` of an end tag. False where nothing is open any more: what follows is no part of the file's tree.
+    fn end(&self, cursor: &mut Cursor<'_>, open: &mut Vec<ElementId>) -> Result<bool, XmlError> {
+        let name = cursor.name("an element's name")?;
+        cursor.skip_blanks();
+        if !cursor.take(b'>') {
+            return Err(cursor.error("'>' expected"));
+        }
+        let Some(id) = open.pop() else {
+            return Ok(false);
+        };
+        if self.slice(name) == self.name(id) {
+            return Ok(true);
+        }
+        let message = format!("</{}> ends <{}>", self.slice(name), self.name(id));
+        Err(XmlError {
+            message,
+            offset: name.start,
+        })
+    }
+
+    /// Reads attributes to the end of the tag. True where the element has no content.
+    fn attributes_of(&mut self, cursor: &mut Cursor<'_>, id: ElementId) -> Result<bool, XmlError> {
+        let first = self.attributes.len();
+        loop {
+            cursor.skip_blanks();
+            match cursor.peek() {
+                Some(b'>') => {
+                    cursor.at += 1;
+                    break;
+                }
+                Some(b'/') if cursor.bytes.get(cursor.at + 1) == Some(&b'>') => {
+                    cursor.at += 2;
+                    self.elements[id as usize].attributes.end = self.attributes.len() as u32;
+                    return Ok(true);
+                }
+                Some(_) => {
+                    let attribute = self.attribute_at(cursor)?;
+                    let name = self.slice(attribute.name);
+                    let earlier = &self.attributes[first..];
+                    if earlier.iter().any(|other| self.slice(other.name) == name) {
+                        return Err(XmlError {
+                            message: format!("the attribute '{name}' is given twice"),
+                            offset: attribute.name.start,
+                        });
+                    }
+                    self.attributes.push(attribute);
+                }
+                None => {
+                    return Err(XmlError {
+                        message: format!("<{}> has no '>'", self.name(id)),
+                        offset: self.name_span(id).start,
+                    });
+                }
+            }
+        }
+        self.elements[id as usize].attributes.end = self.attributes.len() as u32;
+        Ok(false)
+    }
+
+    /// Reads `name="value"`.
+    fn attribute_at(&self, cursor: &mut Cursor<'_>) -> Result<Attribute, XmlError> {
+        let name = cursor.name("an attribute or '>'")?;
+        cursor.skip_blanks();
+        if !cursor.take(b'=') {
+            return Err(cursor.error("'=' expected after the attribute's name"));
+        }
+        cursor.skip_blanks();
+        let value = cursor.quoted()?;
+        let raw = self.slice(value);
+        let decoded = raw
+            .contains(['&', '\r'])
+            .then(|| decode(raw).into_owned().into());
+        Ok(Attribute {
             name,
-            attributes,
+            value,
+            decoded,
+        })
+    }
+
+    fn add(&mut self, name: Span, parent: Option<ElementId>) -> ElementId {
+        let id = self.elements.len() as ElementId;
+        let first = self.attributes.len() as u32;
+        self.elements.push(Element {
+            name,
+            attributes: first..first,
             n_children: 0,
             first_child: NONE,
             last_child: NONE,
             next_sibling: NONE,
-        };
-        self.elements.push(element);
+        });
         if let Some(parent) = parent {
             let parent = &mut self.elements[parent as usize];
             parent.n_children += 1;
@@ -207,7 +296,7 @@ impl Document {
                 self.elements[previous as usize].next_sibling = id;
             }
         }
-        Ok(id)
+        id
     }
 
     /// The outermost element.
@@ -233,6 +322,17 @@ impl Document {
         self.elements[id as usize].name
     }
 
+    /// From an element directly below the root to the next one.
+    pub(crate) fn extent(&self, id: ElementId) -> Span {
+        let end = self
+            .next_sibling(id)
+            .map_or(self.text.len() as u32, |next| self.name_span(next).start);
+        Span {
+            start: self.name_span(id).start,
+            end,
+        }
+    }
+
     pub(crate) fn n_children(&self, id: ElementId) -> u32 {
         self.elements[id as usize].n_children
     }
@@ -255,31 +355,141 @@ impl Document {
     }
 
     pub(crate) fn attributes(&self, id: ElementId) -> impl Iterator<Item = Attr<'_>> {
-        let range = self.elements[id as usize].attributes.clone();
-        self.attributes[range.start as usize..range.end as usize]
+        self.raw_attributes(id)
             .iter()
-            .map(|attribute| Attr {
-                name: self.slice(attribute.name),
-                value: attribute
-                    .decoded
-                    .as_deref()
-                    .unwrap_or_else(|| self.slice(attribute.value)),
-                name_span: attribute.name,
-                value_span: attribute.value,
-                verbatim: attribute.decoded.is_none(),
-            })
+            .map(|attribute| self.attr(attribute))
     }
 
     /// The first attribute of that name.
     pub(crate) fn attribute(&self, id: ElementId, name: &str) -> Option<&str> {
-        self.attributes(id)
-            .find(|attribute| attribute.name == name)
+        self.find_attribute(id, name)
             .map(|attribute| attribute.value)
     }
 
     pub(crate) fn find_attribute(&self, id: ElementId, name: &str) -> Option<Attr<'_>> {
-        self.attributes(id).find(|attribute| attribute.name == name)
+        self.raw_attributes(id)
+            .iter()
+            .find(|attribute| self.slice(attribute.name) == name)
+            .map(|attribute| self.attr(attribute))
     }
+
+    fn raw_attributes(&self, id: ElementId) -> &[Attribute] {
+        let range = self.elements[id as usize].attributes.clone();
+        &self.attributes[range.start as usize..range.end as usize]
+    }
+
+    fn attr<'d>(&'d self, attribute: &'d Attribute) -> Attr<'d> {
+        let value = match &attribute.decoded {
+            Some(decoded) => decoded,
+            None => self.slice(attribute.value),
+        };
+        Attr {
+            name: self.slice(attribute.name),
+            value,
+            name_span: attribute.name,
+            value_span: attribute.value,
+            verbatim: attribute.decoded.is_none(),
+        }
+    }
+}
+
+/// Where the reader is in the text.
+struct Cursor<'t> {
+    bytes: &'t [u8],
+    at: usize,
+}
+
+impl Cursor<'_> {
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    fn take(&mut self, wanted: u8) -> bool {
+        let found = self.peek() == Some(wanted);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn skip_while(&mut self, wanted: impl Fn(u8) -> bool) {
+        let rest = &self.bytes[self.at..];
+        self.at += rest
+            .iter()
+            .position(|&byte| !wanted(byte))
+            .unwrap_or(rest.len());
+    }
+
+    fn skip_blanks(&mut self) {
+        self.skip_while(|byte| byte.is_ascii_whitespace() || byte == 0x0b);
+    }
+
+    /// Goes on behind the next `end`.
+    fn skip_past(&mut self, end: &[u8]) -> Result<(), XmlError> {
+        let rest = &self.bytes[self.at..];
+        match rest.windows(end.len()).position(|window| window == end) {
+            Some(length) => {
+                self.at += length + end.len();
+                Ok(())
+            }
+            None => Err(self.error(&format!("'{}' expected", String::from_utf8_lossy(end)))),
+        }
+    }
+
+    /// Passes over text, which an element or comment must follow.
+    fn text(&mut self) -> Result<(), XmlError> {
+        let start = self.at;
+        self.skip_while(|byte| byte != b'<');
+        if self.peek().is_some() {
+            return Ok(());
+        }
+        self.at = start;
+        Err(self.error("there is text after the last element"))
+    }
+
+    fn name(&mut self, wanted: &str) -> Result<Span, XmlError> {
+        let start = self.at;
+        if !self.peek().is_some_and(starts_name) {
+            return Err(self.error(&format!("{wanted} expected")));
+        }
+        self.skip_while(|byte| {
+            starts_name(byte) || byte.is_ascii_digit() || matches!(byte, b'.' | b'-')
+        });
+        Ok(self.span_from(start))
+    }
+
+    /// A value in double or single quotes.
+    fn quoted(&mut self) -> Result<Span, XmlError> {
+        let Some(quote @ (b'"' | b'\'')) = self.peek() else {
+            return Err(self.error("a value in quotes expected"));
+        };
+        let start = self.at + 1;
+        self.at = start;
+        self.skip_while(|byte| byte != quote);
+        let value = self.span_from(start);
+        if self.take(quote) {
+            return Ok(value);
+        }
+        self.at = start - 1;
+        Err(self.error("the value has no closing quote"))
+    }
+
+    fn span_from(&self, start: usize) -> Span {
+        Span {
+            start: start as u32,
+            end: self.at as u32,
+        }
+    }
+
+    #[cold]
+    fn error(&self, message: &str) -> XmlError {
+        XmlError {
+            message: message.to_owned(),
+            offset: self.at as u32,
+        }
+    }
+}
+
+const fn starts_name(byte: u8) -> bool {
+    byte.is_ascii_alphabetic() || matches!(byte, b'_' | b':') || byte >= 0x80
 }
 
 /// Line and column of a place in a text, from 1; the column counts characters.
@@ -293,17 +503,6 @@ pub(crate) fn line_and_column(text: &str, offset: u32) -> (usize, usize) {
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
     let line = 1 + before.bytes().filter(|&byte| byte == b'\n').count();
     (line, 1 + before[line_start..].chars().count())
-}
-
-/// Where a piece lies that is known to be part of `text`.
-fn span_in(text: &str, piece: &str) -> Span {
-    let start = (piece.as_ptr() as usize)
-        .wrapping_sub(text.as_ptr() as usize)
-        .min(text.len());
-    Span {
-        start: start as u32,
-        end: (start + piece.len()).min(text.len()) as u32,
-    }
 }
 
 fn decode(raw: &str) -> Cow<'_, str> {
@@ -339,7 +538,7 @@ fn entity(text: &str) -> Option<(char, usize)> {
         "apos" => '\'',
         _ => {
             let number = name.strip_prefix('#')?;
-            let code = match number.strip_prefix(['x', 'X']) {
+            let code = match number.strip_prefix('x') {
                 Some(hex) => u32::from_str_radix(hex, 16).ok()?,
                 None => number.parse().ok()?,
             };
@@ -374,8 +573,43 @@ mod tests {
 
     #[test]
     fn broken_xml_is_an_error_with_a_place() {
-        for text in ["", "<a>", "<a></b>", "<a", "<a b=></a>", "&"] {
-            assert!(parse(text).is_err(), "{text}");
+        for (text, at) in [
+            ("", 0),
+            ("<!-- a -->", 0),
+            ("<a>", 1),
+            ("<a></b>", 5),
+            ("<a", 1),
+            ("<a b=></a>", 5),
+            ("<a b='1></a>", 5),
+            ("<a b></a>", 4),
+            ("<a b='1' b='2'/>", 9),
+            ("<a 1b='1'/>", 3),
+            ("<a@/>", 2),
+            ("<1/>", 1),
+            ("&", 0),
+            ("<a/> text", 5),
+            ("<!-- a --><?xml version='1.0'?><a/>", 10),
+            ("<a><?b?></a>", 3),
+            ("<a/><!-- b", 8),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert_eq!(error.offset, at, "{text}: {}", error.message);
+        }
+    }
+
+    #[test]
+    fn what_tinyxml2_takes_is_taken() {
+        for text in [
+            "<?xml version='1.0'?><?b?><!DOCTYPE a><a/>",
+            "text <a/>",
+            "<a b='<c>'/>",
+            "< a\n b = '1'c='2' >< /a >",
+            "<a><![CDATA[</a>]]>&</a><!-- b -->\n",
+            "<a/></a> what follows an end of nothing",
+            "<a/><b/>",
+        ] {
+            let document = parse(text).unwrap_or_else(|error| panic!("{text}: {}", error.message));
+            assert_eq!(document.name(document.root()), "a", "{text}");
         }
     }
 

@@ -172,10 +172,14 @@ impl<'a> Verifier<'a> {
                 self.model_name(element, id);
                 self.not_a_node(element, id);
             }
-            (_, Some(_)) => self.node(element, id, n_children),
+            (_, Some(_)) => {
+                self.node(element, id, n_children);
+            }
             (_, None) => {
-                self.model_name(element, name);
-                self.node(element, name, n_children);
+                // What is registered has a name that will do.
+                if !self.node(element, name, n_children) {
+                    self.model_name(element, name);
+                }
             }
         }
     }
@@ -231,7 +235,8 @@ impl<'a> Verifier<'a> {
         }
     }
 
-    fn node(&mut self, element: ElementId, id: &'a str, n_children: u32) {
+    /// Whether the node is known.
+    fn node(&mut self, element: ElementId, id: &'a str, n_children: u32) -> bool {
         let manifest = match self.last {
             Some((last, manifest)) if last == id => manifest,
             _ => self.factory.manifest(id).map(AsRef::as_ref),
@@ -250,9 +255,9 @@ impl<'a> Verifier<'a> {
                     remedy,
                 );
             }
-            return;
+            return false;
         };
-        let has = match n_children {
+        let has = || match n_children {
             0 => "no child".to_owned(),
             1 => "one child".to_owned(),
             n => format!("{n} children"),
@@ -263,7 +268,7 @@ impl<'a> Verifier<'a> {
                 self.error(
                     element,
                     "children",
-                    format!("the decorator '{id}' has {has}"),
+                    format!("the decorator '{id}' has {}", has()),
                     remedy,
                 );
             }
@@ -271,25 +276,31 @@ impl<'a> Verifier<'a> {
                 self.error(
                     element,
                     "children",
-                    format!("'{id}' has {has}"),
+                    format!("'{id}' has {}", has()),
                     "give it one or more".into(),
                 );
             }
             Category::Control if id == "TryCatch" && n_children < 2 => {
                 let remedy = "it needs two: what to try, and last what to do on failure".into();
-                self.error(element, "children", format!("'TryCatch' has {has}"), remedy);
+                self.error(
+                    element,
+                    "children",
+                    format!("'TryCatch' has {}", has()),
+                    remedy,
+                );
             }
             Category::Control if id == "ReactiveSequence" => self.reactive_sequence(element),
             Category::Action | Category::Condition if n_children > 0 => {
                 self.error(
                     element,
                     "children",
-                    format!("the leaf '{id}' has {has}"),
+                    format!("the leaf '{id}' has {}", has()),
                     "a leaf has none".into(),
                 );
             }
             _ => {}
         }
+        true
     }
 
     fn reactive_sequence(&mut self, element: ElementId) {
