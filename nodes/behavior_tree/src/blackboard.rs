@@ -214,7 +214,7 @@ impl Blackboard {
         })
     }
 
-    /// As [`Self::create`], while the tree is loaded: it matters not whether the entry is found afterwards.
+    /// As [`Self::create`], where it matters not whether the entry is found afterwards.
     pub(crate) fn declare(&mut self, binding: Binding, info: Type) -> Result<(), ConvertError> {
         match self.create(binding, info) {
             Err(error) if self.find(binding.create).is_none() => Err(error),
@@ -280,8 +280,9 @@ impl Blackboard {
         };
         let slot = self.find(binding.create).unwrap_or(binding.create);
         let entry = &mut self.entries[slot as usize];
-        if entry.present && entry.info.is_strong() && new_info.is_strong() && entry.info != new_info
-        {
+        // No value at all is of a type of its own.
+        let typed = value.is_empty() || new_info.is_strong();
+        if entry.present && entry.info.is_strong() && typed && entry.info != new_info {
             return Err(type_change(&entry.info, &new_info));
         }
         if !entry.present {

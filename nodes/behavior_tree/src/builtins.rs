@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::ports::{Direction, Manifest, PortSpec};
 use crate::status::Category;
-use crate::types::Type;
+use crate::types::{Type, split_list};
+use crate::value::{ConvertError, Value};
 
 /// Which node of the engine's own an ID stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,13 +66,10 @@ impl LoopType {
         }
     }
 
-    pub(crate) const fn list(self) -> Type {
-        match self {
-            Self::Int => Type::IntList,
-            Self::Bool => Type::BoolList,
-            Self::Double => Type::DoubleList,
-            Self::String => Type::StringList,
-        }
+    /// The elements of a queue that is written as text: `1;2;3`, and unlike a list never as JSON.
+    pub(crate) fn queue(self, text: &str) -> Result<Arc<[Value]>, ConvertError> {
+        let element = self.element();
+        split_list(text).map(|part| element.parse(part)).collect()
     }
 }
 

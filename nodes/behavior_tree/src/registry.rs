@@ -211,7 +211,8 @@ impl Factory {
     }
 
     pub(crate) fn add(&mut self, manifest: Manifest, maker: Maker) -> Result<(), RegisterError> {
-        if manifest.id.is_empty() || names::forbidden_character(&manifest.id).is_some() {
+        let reserved = matches!(manifest.id.as_ref(), "" | "Root" | "root");
+        if reserved || names::forbidden_character(&manifest.id).is_some() {
             return Err(RegisterError::BadName(manifest.id.to_string()));
         }
         if self.registrations.contains_key(&manifest.id) {
@@ -252,7 +253,8 @@ impl Factory {
     }
 
     /// Puts something in the place of every node whose name, ID or path is `filter`; `*` stands for any letters.
-    /// The first filter that fits a node counts.
+    /// Of several that fit a node its path counts before its name, that before its ID, and that before the longest of the
+    /// filters with `*`.
     pub fn substitute(&mut self, filter: &str, substitute: Substitute) {
         self.substitutions.push((filter.to_owned(), substitute));
     }
@@ -322,10 +324,21 @@ impl Factory {
             return None;
         }
         let path = path();
-        self.substitutions
-            .iter()
-            .find(|(filter, _)| filter == name || filter == id || matches_wildcard(&path, filter))
-            .map(|(_, substitute)| substitute)
+        let exactly = |wanted: &str| {
+            self.substitutions
+                .iter()
+                .find(|(filter, _)| filter == wanted)
+        };
+        let fitting = || {
+            let all = self.substitutions.iter();
+            all.filter(|(filter, _)| matches_wildcard(&path, filter))
+                .max_by_key(|(filter, _)| filter.len())
+        };
+        let found = exactly(&path)
+            .or_else(|| exactly(name))
+            .or_else(|| exactly(id))
+            .or_else(fitting);
+        found.map(|(_, substitute)| substitute)
     }
 
     /// Loads the main tree of a file.

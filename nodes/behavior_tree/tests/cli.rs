@@ -185,3 +185,47 @@ fn the_list_of_nodes_is_a_model_that_names_every_node_once() {
         assert!(ids.contains(&id), "{id}");
     }
 }
+
+#[test]
+fn a_run_is_drawn_after_each_tick_that_changes_a_node() {
+    let folder = Folder::new();
+    let output = Command::new(env!("CARGO_BIN_EXE_behavior_tree"))
+        .args(RUN)
+        .args(["--draw", "--svg", "live.svg", "--btlog", "run.btlog"])
+        .current_dir(folder.0.path())
+        .output()
+        .unwrap();
+    // Standard output is the JSON and nothing else.
+    let json: Json = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["ticks"], 2);
+    let drawn = String::from_utf8(output.stderr).unwrap();
+    let pictures: Vec<&str> = drawn.split_inclusive("\n\n").collect();
+    assert_eq!(pictures.len(), 2, "{drawn}");
+    assert!(pictures[0].contains("RecoveryNode  RUNNING"), "{drawn}");
+    assert!(pictures[0].contains("Grasp  RUNNING"), "{drawn}");
+    assert!(!pictures[1].contains("RUNNING"), "{drawn}");
+    let svg = std::fs::read_to_string(folder.path("live.svg")).unwrap();
+    let document = roxmltree::Document::parse(&svg).unwrap();
+    let boxes = document.descendants();
+    assert_eq!(boxes.filter(|node| node.has_tag_name("rect")).count(), 3);
+    assert!(!folder.path("live.svg.partial").exists());
+    let log = std::fs::read(folder.path("run.btlog")).unwrap();
+    assert!(log.windows(5).any(|piece| piece == b"Grasp"));
+}
+
+#[test]
+fn the_outcome_that_says_most_counts() {
+    let folder = Folder::new();
+    folder.write(
+        "outcomes.json",
+        &json!({"*": "FAILURE", "Grasp*": "SUCCESS", "OpenHand": "SUCCESS"}).to_string(),
+    );
+    let (_, json) = folder.run_json(&RUN);
+    assert_eq!(json["result"], "FAILURE", "the root is substituted too");
+    folder.write(
+        "outcomes.json",
+        &json!({"Grasp::*": "FAILURE", "Grasp": "SUCCESS", "OpenHand": "SUCCESS"}).to_string(),
+    );
+    let (_, json) = folder.run_json(&RUN);
+    assert_eq!(json["result"], "SUCCESS");
+}

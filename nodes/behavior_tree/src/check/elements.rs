@@ -251,17 +251,17 @@ impl Checker<'_> {
             if !needed || is_model || self.document.attribute(element, &port.name).is_some() {
                 continue;
             }
-            if matches!(
-                self.factory.registration(id).map(|r| &r.maker),
-                Some(Maker::Builtin(Builtin::Switch))
-            ) && port.name.starts_with("case_")
+            let registration = self.factory.registration(id);
+            if registration
+                .is_some_and(|node| matches!(node.maker, Maker::Builtin(Builtin::Switch)))
             {
-                self.warn(
-                    element,
-                    "missing-port",
-                    format!("'{id}' has no '{}': that child is never chosen", port.name),
-                    "give it a value",
-                );
+                let never = if port.name.as_ref() == "variable" {
+                    "the default child is always chosen"
+                } else {
+                    "that child is never chosen"
+                };
+                let message = format!("'{id}' has no '{}': {never}", port.name);
+                self.warn(element, "missing-port", message, "give it a value");
                 continue;
             }
             let message = format!("'{id}' needs its port '{}'", port.name);
@@ -390,7 +390,7 @@ impl Checker<'_> {
                 let attribute = self.document.find_attribute(element, "queue");
                 if let Some(attribute) =
                     attribute.filter(|attribute| names::pointer(attribute.value).is_none())
-                    && let Err(error) = loop_type.list().parse(attribute.value)
+                    && let Err(error) = loop_type.queue(attribute.value)
                 {
                     let message = format!("port 'queue': {error}");
                     self.report(

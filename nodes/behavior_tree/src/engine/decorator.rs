@@ -278,18 +278,19 @@ impl Engine {
             return Ok(());
         };
         if self.blackboard.find(binding.slot).is_none() {
-            let created = self.blackboard.create(binding, Type::Untyped);
+            let created = self.blackboard.declare(binding, Type::Untyped);
             self.or_raise(created)?;
         }
-        let list = self.loops[at].element.list();
         let started = !matches!(self.loops[at].current, Current::None);
         let found = match self
             .blackboard
             .entry(binding.slot)
             .map(|entry| &entry.value)
         {
+            // Made behind a remapping to '@…', where nothing finds it.
+            None => return Ok(()),
             Some(Value::Queue(queue)) => Ok(Current::Shared(queue.clone())),
-            None | Some(Value::Empty) => {
+            Some(Value::Empty) => {
                 Err("nothing has been written to the entry of port 'queue' yet".to_owned())
             }
             Some(_) if started => return Ok(()),
@@ -297,9 +298,8 @@ impl Engine {
                 values: Arc::clone(values),
                 next: 0,
             }),
-            Some(Value::Text(text)) => match list.parse(text) {
-                Ok(Value::List(values)) => Ok(Current::List { values, next: 0 }),
-                Ok(_) => Err("port 'queue' holds no list".to_owned()),
+            Some(Value::Text(text)) => match self.loops[at].element.queue(text) {
+                Ok(values) => Ok(Current::List { values, next: 0 }),
                 Err(error) => Err(error.0),
             },
             Some(other) => Err(format!(

@@ -144,7 +144,7 @@ impl Engine {
                 };
                 let (value, info) = (entry.value.clone(), entry.info);
                 if self.blackboard.find(target.slot).is_none() {
-                    let created = self.blackboard.create(target, info);
+                    let created = self.blackboard.declare(target, info);
                     self.or_raise(created)?;
                 }
                 value

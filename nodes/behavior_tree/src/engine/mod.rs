@@ -136,6 +136,17 @@ pub(crate) enum NodeScript {
     },
 }
 
+impl NodeScript {
+    /// Whether it has been without text from the beginning.
+    pub(crate) const fn is_empty(&self) -> bool {
+        match self {
+            Self::Fixed(_) => false,
+            Self::Empty => true,
+            Self::FromEntry { code, .. } => code.is_empty(),
+        }
+    }
+}
+
 /// What a `Parallel` remembers.
 #[derive(Clone, Debug)]
 pub(crate) struct ParallelState {

@@ -42,7 +42,7 @@ impl Engine {
     #[inline(never)]
     pub(super) fn tick_script(&mut self, script: u32) -> Tick {
         self.refresh_script(script)?;
-        if !matches!(self.node_scripts[script as usize], NodeScript::Empty) {
+        if !self.node_scripts[script as usize].is_empty() {
             self.run_node_script(script)?;
         }
         Ok(Status::Success)
@@ -95,8 +95,8 @@ impl Engine {
                 &self.code[script.code.start as usize..script.code.end as usize],
                 &script.text,
             ),
-            NodeScript::FromEntry { code, text, .. } => (code.as_slice(), text),
-            NodeScript::Empty => return Err(self.raise("the script is empty")),
+            NodeScript::FromEntry { code, text, .. } if !code.is_empty() => (code.as_slice(), text),
+            _ => return Err(self.raise("the script is empty")),
         };
         let mut machine = Machine {
             blackboard: &mut self.blackboard,

@@ -74,10 +74,34 @@ pub(super) struct Builder<'a> {
     last: Option<(&'a str, Option<&'a Registration>)>,
     /// Scripts around nodes: the same text on the same board is compiled once.
     compiled: HashMap<(BoardId, &'a str), u32>,
+    /// Where every fault is wanted, and not only the first.
+    faults: Option<Vec<Finding>>,
 }
 
 /// Makes the tree `id` of what was read.
 pub(crate) fn build(factory: &Factory, sources: &Sources, id: &Arc<str>) -> Built<Tree> {
+    make_tree(factory, sources, id, None).map(|(tree, _)| tree)
+}
+
+/// Makes the tree `id` only to find every fault of it. The tree is none to run where there are any.
+pub(crate) fn build_to_check(
+    factory: &Factory,
+    sources: &Sources,
+    id: &Arc<str>,
+) -> Result<Tree, Vec<Finding>> {
+    match make_tree(factory, sources, id, Some(Vec::new())) {
+        Ok((tree, faults)) if faults.is_empty() => Ok(tree),
+        Ok((_, faults)) => Err(faults),
+        Err(fault) => Err(vec![fault]),
+    }
+}
+
+fn make_tree(
+    factory: &Factory,
+    sources: &Sources,
+    id: &Arc<str>,
+    faults: Option<Vec<Finding>>,
+) -> Built<(Tree, Vec<Finding>)> {
     let n_elements = sources.documents.iter().map(Document::len).sum();
     let mut builder = Builder {
         factory,
@@ -89,6 +113,7 @@ pub(crate) fn build(factory: &Factory, sources: &Sources, id: &Arc<str>) -> Buil
         instances: HashSet::new(),
         last: None,
         compiled: HashMap::new(),
+        faults,
     };
     let main = Place {
         document: 0,
@@ -100,12 +125,13 @@ pub(crate) fn build(factory: &Factory, sources: &Sources, id: &Arc<str>) -> Buil
         builder.element(&next, &mut work)?;
     }
     builder.connect();
-    Ok(Tree::new(
+    let tree = Tree::new(
         builder.engine,
         builder.infos,
         builder.contexts,
         builder.parents,
-    ))
+    );
+    Ok((tree, builder.faults.unwrap_or_default()))
 }
 
 impl<'a> Builder<'a> {
@@ -192,6 +218,17 @@ impl<'a> Builder<'a> {
         })
     }
 
+    /// The error, unless every fault is wanted: then it is kept, and `instead` stands for what could not be made.
+    fn or_keep<T>(&mut self, result: Built<T>, instead: T) -> Built<T> {
+        match (result, &mut self.faults) {
+            (Err(fault), Some(faults)) => {
+                faults.push(fault);
+                Ok(instead)
+            }
+            (result, _) => result,
+        }
+    }
+
     /// What stands behind an ID. Elements of one name come in runs, so that the last answer is kept.
     fn registration(&mut self, id: &'a str) -> Option<&'a Registration> {
         match self.last {
@@ -267,7 +304,13 @@ impl<'a> Builder<'a> {
             (None, Some(manifest)) => Arc::clone(&manifest.id),
             (None, None) => Arc::from(id),
         };
-        let conditions = self.attributes(&mut element, manifest.as_deref())?;
+        let attributes = document.attributes(work.place.element);
+        for attribute in attributes.filter(|attribute| names::is_port_name(attribute.name)) {
+            let port = port(&element, attribute, manifest.as_deref());
+            if let Some(port) = self.or_keep(port.map(Some), None)? {
+                element.ports.push(port);
+            }
+        }
         let named_by_id = element.name.as_ref() == id;
         let registered: Arc<str> = match &manifest {
             Some(manifest) => Arc::clone(&manifest.id),
@@ -282,7 +325,8 @@ impl<'a> Builder<'a> {
             }
         };
         if let Some(manifest) = &manifest {
-            self.declare_entries(&element, manifest)?;
+            let declared = self.declare_entries(&element, manifest);
+            self.or_keep(declared, ())?;
         }
         let category = manifest
             .as_ref()
@@ -295,8 +339,10 @@ impl<'a> Builder<'a> {
             place: work.place,
             named_by_id,
         };
-        let kind = self.kind(&element, i, &info, registration)?;
-        let conditions = self.conditions(&element, &conditions)?;
+        let kind = self.kind(&element, i, &info, registration);
+        let kind = self.or_keep(kind, Kind::Always(Status::Success))?;
+        let conditions = self.conditions(&element);
+        let conditions = self.or_keep(conditions, NONE)?;
         self.engine.add(
             Node {
                 kind,
@@ -313,7 +359,10 @@ impl<'a> Builder<'a> {
         self.infos.push(info);
         self.parents.push(work.parent);
         match kind {
-            Kind::SubTree => queue.push(self.enter(&element, i, id, own_name, work)?),
+            Kind::SubTree => {
+                let inner = self.enter(&element, i, id, own_name, work).map(Some);
+                queue.extend(self.or_keep(inner, None)?);
+            }
             _ if is_sub_tree => {}
             _ => {
                 let first = queue.len();
@@ -330,45 +379,6 @@ impl<'a> Builder<'a> {
             }
         }
         Ok(())
-    }
-
-    /// Sorts the attributes into ports and conditions, and looks at the literals among the ports.
-    fn attributes(
-        &self,
-        element: &mut Element<'a>,
-        manifest: Option<&Manifest>,
-    ) -> Built<Vec<Attr<'a>>> {
-        let mut conditions = Vec::new();
-        for attribute in element.document.attributes(element.place.element) {
-            if attribute.name.starts_with('_') {
-                conditions.push(attribute);
-                continue;
-            }
-            if !names::is_port_name(attribute.name) {
-                continue;
-            }
-            if let Some(manifest) = manifest {
-                let Some(port) = manifest.port(attribute.name) else {
-                    let known = manifest.ports.iter().map(|port| port.name.as_ref());
-                    let remedy = match names::nearest(attribute.name, known) {
-                        Some(near) => format!("was '{near}' meant?"),
-                        None => "leave it out".to_owned(),
-                    };
-                    let message = format!("'{}' has no port '{}'", manifest.id, attribute.name);
-                    return Err(element.error(
-                        attribute.name_span,
-                        "unknown-port",
-                        message,
-                        &remedy,
-                    ));
-                };
-                check_literal(element, port, &attribute)?;
-            }
-            if element.given(attribute.name).is_none() {
-                element.ports.push(attribute);
-            }
-        }
-        Ok(conditions)
     }
 
     /// Entries that ports name exist from now on, with the port's type, and keep that type.
@@ -393,6 +403,9 @@ impl<'a> Builder<'a> {
                     } else {
                         Ok(())
                     }
+                }
+                None if key.starts_with('@') && key[1..].contains('@') => {
+                    Err(ConvertError(format!("'{key}' has more than one '@'")))
                 }
                 None => self.engine.blackboard.declare(binding, port.info),
             };
@@ -443,13 +456,14 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn conditions(&mut self, element: &Element<'_>, attributes: &[Attr<'a>]) -> Built<u32> {
+    fn conditions(&mut self, element: &Element<'a>) -> Built<u32> {
         let mut scripts = Conditions {
             pre: [NONE; 4],
             post: [NONE; 4],
         };
         let mut any = false;
-        for attribute in attributes {
+        let attributes = element.document.attributes(element.place.element);
+        for attribute in attributes.filter(|attribute| attribute.name.starts_with('_')) {
             let pre = names::PRE_CONDITIONS
                 .iter()
                 .position(|&name| name == attribute.name);
@@ -461,10 +475,8 @@ impl<'a> Builder<'a> {
                 (None, Some(at)) => &mut scripts.post[at],
                 (None, None) => continue,
             };
-            if *slot == NONE {
-                *slot = self.script(element, attribute)?;
-                any = true;
-            }
+            *slot = self.script(element, &attribute)?;
+            any = true;
         }
         if !any {
             return Ok(NONE);
@@ -611,6 +623,28 @@ pub(super) fn script_error(
     }
     let message = format!("the script in '{}': {}", attribute.name, error.message);
     element.error(span, "script", message, "correct the script")
+}
+
+/// The attribute as a port of the node. A sub-tree, of which nothing is known, takes any.
+fn port<'a>(
+    element: &Element<'_>,
+    attribute: Attr<'a>,
+    manifest: Option<&Manifest>,
+) -> Built<Attr<'a>> {
+    let Some(manifest) = manifest else {
+        return Ok(attribute);
+    };
+    if let Some(port) = manifest.port(attribute.name) {
+        check_literal(element, port, &attribute)?;
+        return Ok(attribute);
+    }
+    let known = manifest.ports.iter().map(|port| port.name.as_ref());
+    let remedy = match names::nearest(attribute.name, known) {
+        Some(near) => format!("was '{near}' meant?"),
+        None => "leave it out".to_owned(),
+    };
+    let message = format!("'{}' has no port '{}'", manifest.id, attribute.name);
+    Err(element.error(attribute.name_span, "unknown-port", message, &remedy))
 }
 
 /// A literal must convert to the port's type; a status word is looked at in a tick only.

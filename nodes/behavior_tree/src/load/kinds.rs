@@ -152,6 +152,13 @@ impl Builder<'_> {
         };
         let script = if text.is_empty() && !from_entry {
             NodeScript::Empty
+        } else if text.is_empty() {
+            NodeScript::FromEntry {
+                port: ports,
+                board: element.board,
+                text,
+                code,
+            }
         } else {
             let enums = Arc::clone(&engine.enums);
             let script = compile(&text, element.board, &mut engine.blackboard, &enums, target)
@@ -183,9 +190,8 @@ impl Builder<'_> {
         };
         let literal = match names::pointer(attribute.value) {
             Some(_) => None,
-            None => match loop_type.list().parse(attribute.value) {
-                Ok(Value::List(values)) => Some(values),
-                Ok(_) => None,
+            None => match loop_type.queue(attribute.value) {
+                Ok(values) => Some(values),
                 Err(error) => {
                     let message = format!("port 'queue': {error}");
                     return Err(element.error(

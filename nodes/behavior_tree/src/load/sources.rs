@@ -296,6 +296,8 @@ impl Sources {
                     let default = document
                         .attribute(port, "default")
                         .filter(|text| !text.is_empty());
+                    // Of several the last counts.
+                    ports.retain(|port: &SubTreePort| port.name.as_ref() != name.value);
                     ports.push(SubTreePort {
                         name: name.value.into(),
                         default: default.map(Arc::from),
@@ -305,7 +307,9 @@ impl Sources {
             }
         }
         for (id, ports) in models {
-            self.models.entry(id).or_default().extend(ports);
+            let known = self.models.entry(id).or_default();
+            known.retain(|old| ports.iter().all(|new| new.name != old.name));
+            known.extend(ports);
         }
         for (span, message) in wrong {
             self.error(
@@ -346,10 +350,8 @@ impl Sources {
     pub(crate) fn main_tree(&mut self, main: usize) -> Option<Arc<str>> {
         let document = &self.documents[main];
         let root = document.root();
-        if let Some(name) = document
-            .attribute(root, "main_tree_to_execute")
-            .filter(|name| !name.is_empty())
-        {
+        let named = document.attribute(root, "main_tree_to_execute");
+        if let Some(name) = named.filter(|name| !name.is_empty()) {
             return Some(name.into());
         }
         let own: Vec<_> = document
@@ -357,6 +359,7 @@ impl Sources {
             .filter(|&child| document.name(child) == "BehaviorTree")
             .collect();
         if let [only] = own[..]
+            && named.is_none()
             && let Some(id) = document.attribute(only, "ID").filter(|id| !id.is_empty())
         {
             return Some(id.into());

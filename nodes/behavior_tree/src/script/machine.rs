@@ -9,6 +9,9 @@ use crate::value::{ConvertError, Value};
 /// Reals that differ by no more than this are equal: the epsilon of `float`, absolute.
 const EPSILON: f64 = f32::EPSILON as f64;
 
+/// The longest text that a script makes, so that a loop that doubles one ends in time.
+const MAX_TEXT: usize = 1 << 20;
+
 type Result<T> = std::result::Result<T, ConvertError>;
 
 fn error<T>(text: impl Into<String>) -> Result<T> {
@@ -197,8 +200,7 @@ fn compound(op: Assignment, value: &Value, target: &mut Value) -> Result<()> {
             if op != Assignment::Add {
                 return error("strings know '+=' only");
             }
-            let left = target.to_text()?;
-            Value::Text([left.as_ref(), right.as_ref()].concat().into())
+            join(&target.to_text()?, right)?
         }
         number if number.is_number() => {
             if !target.is_number() {
@@ -297,8 +299,14 @@ fn binary(op: Binary, left: &Value, right: &Value) -> Result<Value> {
             right.type_name()
         ));
     }
-    let (left, right) = (left.to_text()?, right.to_text()?);
-    Ok(Value::Text([left.as_ref(), right.as_ref()].concat().into()))
+    join(&left.to_text()?, &right.to_text()?)
+}
+
+fn join(left: &str, right: &str) -> Result<Value> {
+    if left.len() + right.len() > MAX_TEXT {
+        return error(format!("the text is longer than {MAX_TEXT} bytes"));
+    }
+    Ok(Value::Text([left, right].concat().into()))
 }
 
 fn arithmetic(op: Binary, left: &Value, right: &Value) -> Result<Value> {

@@ -150,6 +150,7 @@ impl Reference {
             .collect();
         let main = root
             .attribute("main_tree_to_execute")
+            .filter(|name| !name.is_empty())
             .unwrap_or_else(|| trees.keys().next().unwrap());
         let mut models: BTreeMap<String, Vec<(String, Option<String>)>> = BTreeMap::new();
         for model in root.descendants().filter(|n| {
