@@ -77,6 +77,8 @@ pub struct TickError {
     pub id: String,
     /// What broke.
     pub message: String,
+    /// The node's place among all.
+    pub(crate) node: Option<u32>,
 }
 
 /// Why a tree failed: the node where its last FAILURE began.
@@ -209,11 +211,13 @@ impl Tree {
                 path: self.path_of(i),
                 id: self.infos[i as usize].id.to_string(),
                 message,
+                node,
             },
             None => TickError {
                 path: String::new(),
                 id: String::new(),
                 message,
+                node,
             },
         }
     }

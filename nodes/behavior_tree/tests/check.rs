@@ -1,4 +1,4 @@
-//! `check` warns where a tree leans on a bug of BehaviorTree.CPP that is followed here.
+//! `check`: what is wrong with a tree, all of it, where it is; and nothing where nothing is.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,17 +7,30 @@
     reason = "a test ends by a panic"
 )]
 
-use behavior_tree::Factory;
+use std::path::{Path, PathBuf};
 
-/// The codes of what is wrong with a tree.
-fn codes(body: &str) -> Vec<&'static str> {
-    let xml =
-        format!(r#"<root BTCPP_format="4"><BehaviorTree ID="Main">{body}</BehaviorTree></root>"#);
+use behavior_tree::{Factory, Fault, Severity};
+
+fn faults_of(xml: &str) -> Vec<Fault> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tree.xml");
     std::fs::write(&path, xml).unwrap();
-    let faults = Factory::new().check_file(&path, &[]);
-    faults.into_iter().map(|fault| fault.code).collect()
+    Factory::new().check_file(&path, &[])
+}
+
+fn faults(body: &str) -> Vec<Fault> {
+    faults_of(&format!(
+        "<root BTCPP_format=\"4\"><BehaviorTree ID=\"Main\">\n{body}\n</BehaviorTree></root>"
+    ))
+}
+
+/// The codes of what is wrong with a tree.
+fn codes(body: &str) -> Vec<&'static str> {
+    faults(body).into_iter().map(|fault| fault.code).collect()
+}
+
+fn has_error(faults: &[Fault]) -> bool {
+    faults.iter().any(|fault| fault.severity == Severity::Error)
 }
 
 #[test]
@@ -74,4 +87,151 @@ fn what_looks_like_them_and_is_none() {
         let leans = |code: &&str| matches!(*code, "skipped-success" | "left-empty");
         assert!(!codes.iter().any(leans), "{body}: {codes:?}");
     }
+}
+
+#[test]
+fn there_is_an_error_where_a_run_ends_in_one_and_none_elsewhere() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
+    let files = std::fs::read_dir(folder).unwrap();
+    let files: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
+    let mut wrong = Vec::new();
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let parts: Vec<&str> = text.split("---\n").collect();
+        let breaks = parts[0].contains("\nresult: ERROR");
+        let faults = faults_of(parts[1]);
+        if has_error(&faults) != breaks {
+            wrong.push(format!("{}: {faults:#?}", file.display()));
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} files\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+}
+
+/// Faults and the place of each, which `¦` marks.
+const PLACES: [(&str, &str); 24] = [
+    ("unknown-node", "<¦Sequnce><AlwaysSuccess/></Sequnce>"),
+    ("unknown-port", r#"<Sleep msec="1" ¦mses="1"/>"#),
+    ("missing-port", "<¦Repeat><AlwaysSuccess/></Repeat>"),
+    ("port-type", r#"<Sleep msec="¦soon"/>"#),
+    (
+        "port-type",
+        r#"<Precondition if="true" else="¦success"><AlwaysSuccess/></Precondition>"#,
+    ),
+    ("script", r#"<Script code="a := (1¦"/>"#),
+    ("script", r#"<ScriptCondition code="1 == ¦ü"/>"#),
+    ("script-assignment", r#"<Script code="¦1 = 2"/>"#),
+    (
+        "never-written",
+        r#"<ScriptCondition code="1 == ¦nothing"/>"#,
+    ),
+    (
+        "maybe-unwritten",
+        r#"<Sequence><Fallback><AlwaysSuccess/><Script code="x := 1"/></Fallback><ScriptCondition code="¦x == 1"/></Sequence>"#,
+    ),
+    ("never-true", r#"<AlwaysSuccess _skipIf="¦1 == 2"/>"#),
+    ("unknown-tree", r#"<¦SubTree ID="Nowhere"/>"#),
+    ("recursion", r#"<Sequence><¦SubTree ID="Main"/></Sequence>"#),
+    (
+        "unreachable",
+        "<Sequence><AlwaysFailure/><¦AlwaysSuccess/></Sequence>",
+    ),
+    (
+        "endless",
+        "<¦KeepRunningUntilFailure><AlwaysSuccess/></KeepRunningUntilFailure>",
+    ),
+    ("children", "<¦IfThenElse><AlwaysSuccess/></IfThenElse>"),
+    (
+        "threshold",
+        r#"<¦Parallel success_count="3"><AlwaysSuccess/></Parallel>"#,
+    ),
+    (
+        "type-conflict",
+        r#"<Sequence><Sleep msec="{t}"/><Repeat num_cycles="¦{t}"><AlwaysSuccess/></Repeat></Sequence>"#,
+    ),
+    (
+        "breaks",
+        r#"<Sequence><Script code="¦t := 'soon'"/><Sleep msec="{t}"/></Sequence>"#,
+    ),
+    (
+        "breaks",
+        r#"<Sequence><SetBlackboard value="x" output_key="n"/><ForceSuccess><ScriptCondition code="¦n &gt; 1"/></ForceSuccess></Sequence>"#,
+    ),
+    ("ignored-attribute", r#"<AlwaysSuccess ¦_skipif="false"/>"#),
+    ("xml", "<Sequence><AlwaysSuccess/></¦Fallback>"),
+    ("xml", r#"<AlwaysSuccess name="a" ¦name="b"/>"#),
+    (
+        "literal-output",
+        r#"<LoopInt queue="1" value="¦2"><AlwaysSuccess/></LoopInt>"#,
+    ),
+];
+
+#[test]
+fn each_fault_is_told_with_its_place() {
+    for (code, body) in PLACES {
+        let before = body.split('¦').next().unwrap();
+        // The body begins in the second line.
+        let column = before.chars().count() + 1;
+        let faults = faults(&body.replace('¦', ""));
+        let found = faults
+            .iter()
+            .any(|fault| (fault.code, fault.line, fault.column) == (code, 2, column));
+        assert!(found, "{code} at column {column} of {body}: {faults:#?}");
+    }
+}
+
+#[test]
+fn all_faults_are_told_at_once() {
+    let faults = faults(
+        r#"<Sequence>
+  <Sleep msec="{t}"/>
+  <Repeat num_cycles="{t}"><AlwaysSuccess/></Repeat>
+  <RetryUntilSuccessful><AlwaysSuccess msec="1"/></RetryUntilSuccessful>
+  <Script code="x := "/>
+  <AlwaysSuccess _skipIf="y"/>
+  <SubTree ID="Main"/>
+  <SubTree ID="Mian"/>
+</Sequence>"#,
+    );
+    let found: Vec<(usize, &str)> = faults.iter().map(|f| (f.line, f.code)).collect();
+    assert_eq!(
+        found,
+        [
+            (3, "never-written"),
+            (4, "type-conflict"),
+            (4, "never-written"),
+            (5, "missing-port"),
+            (5, "unknown-port"),
+            (6, "script"),
+            (7, "never-written"),
+            (8, "recursion"),
+            (9, "unknown-tree"),
+        ]
+    );
+}
+
+#[test]
+fn what_a_run_never_meets_is_only_a_warning() {
+    let faults = faults(r#"<Script code="x := true ? 1 : nothing"/>"#);
+    assert_eq!(
+        faults
+            .iter()
+            .map(|f| (f.code, f.severity))
+            .collect::<Vec<_>>(),
+        [("never-written", Severity::Warning)]
+    );
+}
+
+#[test]
+fn a_main_tree_that_is_not_there() {
+    let faults = faults_of(
+        r#"<root BTCPP_format="4" main_tree_to_execute="Mian"><BehaviorTree ID="Main"><AlwaysSuccess/></BehaviorTree></root>"#,
+    );
+    assert_eq!(faults.len(), 1, "{faults:#?}");
+    assert_eq!((faults[0].code, faults[0].column), ("unknown-tree", 46));
+    assert!(faults[0].remedy.contains("'Main'"));
 }

@@ -28,34 +28,61 @@ struct After {
     failure: Written,
 }
 
-/// The trees that no other tree uses.
-pub(super) fn root_trees(sources: &Sources) -> Vec<Arc<str>> {
+/// The tree to run, the trees that no other tree uses, and one of each ring of trees that use each other: from these every
+/// tree is reached.
+pub(super) fn root_trees(sources: &Sources, to_run: Option<&Arc<str>>) -> Vec<Arc<str>> {
     let mut used: HashSet<&str> = HashSet::new();
-    for document in &sources.documents {
-        for element in 0..document.len() as ElementId {
-            if document.name(element) == "SubTree"
-                && let Some(id) = document.attribute(element, "ID")
-            {
-                used.insert(id);
+    for id in sources.trees.keys() {
+        used.extend(trees_in(sources, id));
+    }
+    let mut ids: Vec<&Arc<str>> = sources.trees.keys().collect();
+    ids.sort_unstable_by_key(|id| (Some(*id) != to_run, used.contains(id.as_ref()), *id));
+    let mut reached: HashSet<&str> = HashSet::new();
+    let mut roots = Vec::new();
+    for id in ids {
+        if reached.contains(id.as_ref()) && Some(id) != to_run {
+            continue;
+        }
+        roots.push(Arc::clone(id));
+        let mut open = vec![id.as_ref()];
+        while let Some(id) = open.pop() {
+            if reached.insert(id) {
+                open.extend(trees_in(sources, id));
             }
         }
     }
-    let mut roots: Vec<Arc<str>> = sources
-        .trees
-        .keys()
-        .filter(|id| !used.contains(id.as_ref()))
-        .cloned()
-        .collect();
-    roots.sort_unstable();
     roots
 }
 
-pub(super) fn check(sources: &mut Sources, factory: &Factory, roots: &[Arc<str>]) {
+/// The trees that a tree uses.
+fn trees_in<'s>(sources: &'s Sources, id: &str) -> Vec<&'s str> {
+    let Some(&Place { document, element }) = sources.trees.get(id) else {
+        return Vec::new();
+    };
+    let document = &sources.documents[document];
+    let mut used = Vec::new();
+    let mut open: Vec<ElementId> = document.children(element).collect();
+    while let Some(element) = open.pop() {
+        if document.name(element) == "SubTree" {
+            used.extend(document.attribute(element, "ID"));
+        }
+        open.extend(document.children(element));
+    }
+    used
+}
+
+pub(super) fn check(
+    sources: &mut Sources,
+    factory: &Factory,
+    roots: &[Arc<str>],
+    to_run: Option<&Arc<str>>,
+) {
     let mut found = Vec::new();
     for id in roots {
         let mut flow = Flow {
             sources,
             factory,
+            is_run: to_run.is_none_or(|to_run| to_run == id),
             blackboard: Blackboard::default(),
             ever: HashSet::new(),
             found: None,
@@ -78,6 +105,8 @@ pub(super) fn check(sources: &mut Sources, factory: &Factory, roots: &[Arc<str>]
 struct Flow<'a> {
     sources: &'a Sources,
     factory: &'a Factory,
+    /// Of a tree that waits for others to use it nobody knows what they write.
+    is_run: bool,
     blackboard: Blackboard,
     /// Everything that is written anywhere: gathered in a first round.
     ever: Written,
@@ -159,7 +188,7 @@ impl<'a> Flow<'a> {
                 "write it on every path that leads here",
             )
         } else {
-            let severity = if strict {
+            let severity = if strict && self.is_run {
                 Severity::Error
             } else {
                 Severity::Warning
@@ -282,6 +311,8 @@ impl<'a> Flow<'a> {
                             | Builtin::SkipUnlessUpdated
                             | Builtin::WaitValueUpdate
                             | Builtin::Switch
+                            | Builtin::RunOnce
+                            | Builtin::TryCatch
                     )
                 );
             if port.direction != Direction::Output && !looks_only {

@@ -1,20 +1,24 @@
 //! Finds every fault of a tree file, or of a locations file, before anything runs.
 //!
 //! [`elements`] looks at each element by itself, [`scripts`] at each script, [`outcomes`] at what results a node can give at
-//! all, [`flow`] at which entries are written before they are read, [`left_empty`] at those that `SetBlackboard` leaves empty. What loading alone finds comes from loading.
+//! all, [`flow`] at which entries are written before they are read, [`left_empty`] at those that `SetBlackboard` leaves
+//! empty. What loading alone finds comes from loading, and what a run alone finds from a run ([`trial`]).
 
 mod elements;
 mod flow;
 mod left_empty;
 mod outcomes;
 mod scripts;
+mod trial;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::fault::{Fault, Severity};
-use crate::load::build::build;
+use crate::fault::Fault;
+use crate::load::build::build_to_check;
 use crate::load::models;
+use crate::load::names;
 use crate::load::sources::{Finding, Sources};
 use crate::load::verify;
 use crate::registry::Factory;
@@ -55,30 +59,51 @@ impl Factory {
         for document in 0..sources.documents.len() {
             verify::trees(&mut sources, document, &factory);
         }
+        let reads = sources.first_error().is_ok();
         elements::check(&mut sources, &factory);
-        let roots = flow::root_trees(&sources);
+        let main = main.filter(|_| !sources.trees.is_empty());
+        let to_run = main.and_then(|main| tree_to_run(&mut sources, main));
+        let roots = flow::root_trees(&sources, to_run.as_ref());
         let runnable = factory.with_runnable_models();
-        if main.is_some() && sources.trees.len() > 1 {
-            // A library of trees need not say which one to run, so that this is only worth a word.
-            if sources.main_tree(0).is_none()
-                && let Some(finding) = sources.findings.last_mut()
-            {
-                finding.severity = Severity::Warning;
-            }
-        }
-        if sources.first_error().is_ok() {
-            for id in &roots {
-                if let Err(finding) = build(&runnable, &sources, id) {
-                    sources.findings.push(finding);
-                }
+        let mut to_try = None;
+        for id in roots.iter().filter(|_| reads) {
+            match build_to_check(&runnable, &sources, id) {
+                Ok(tree) if to_run.as_ref() == Some(id) => to_try = Some(tree),
+                Ok(_) => {}
+                Err(faults) => sources.findings.extend(faults),
             }
         }
         left_empty::check(&mut sources, &factory);
         outcomes::check(&mut sources, &factory);
-        flow::check(&mut sources, &factory, &roots);
+        flow::check(&mut sources, &factory, &roots, to_run.as_ref());
+        if let (Some(id), Some(tree)) = (to_run, to_try) {
+            trial::check(&mut sources, &factory, &id, tree);
+        }
         faults.extend(in_order(&sources));
         faults
     }
+}
+
+/// The tree that `run` would take.
+fn tree_to_run(sources: &mut Sources, main: usize) -> Option<Arc<str>> {
+    let id = sources.main_tree(main)?;
+    if sources.trees.contains_key(&id) {
+        return Some(id);
+    }
+    let document = &sources.documents[main];
+    let named = document.find_attribute(document.root(), "main_tree_to_execute");
+    let span = named.map_or_else(
+        || document.name_span(document.root()),
+        |attribute| attribute.value_span,
+    );
+    let known = sources.trees.keys().map(AsRef::as_ref);
+    let remedy = names::nearest(&id, known).map_or_else(
+        || "name a tree of this file or of one that it includes".to_owned(),
+        |near| format!("was '{near}' meant?"),
+    );
+    let message = format!("there is no tree '{id}'");
+    sources.error((main, span), "unknown-tree", message, remedy);
+    None
 }
 
 /// The findings by file, line and column, each place and kind once.

@@ -18,7 +18,7 @@ pub(super) struct Found {
     pub remedy: String,
 }
 
-/// `condition`: its value counts. `may_be_always_true`: such a value is what it is for.
+/// `condition`: its value counts. `is_while`: it is that of a `_while`.
 pub(super) fn check(
     attribute: &Attr<'_>,
     condition: bool,
