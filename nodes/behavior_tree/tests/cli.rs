@@ -229,3 +229,29 @@ fn the_outcome_that_says_most_counts() {
     let (_, json) = folder.run_json(&RUN);
     assert_eq!(json["result"], "SUCCESS");
 }
+
+#[test]
+fn substitution_rules_of_the_wrong_kind_are_a_load_error() {
+    let folder = Folder::new();
+    let rules = |config: Json| json!({"TestNodeConfigs": {"t": config}, "SubstitutionRules": {"Grasp": "t", "OpenHand": "t"}});
+    let run = |config: Json| {
+        folder.write("outcomes.json", &rules(config).to_string());
+        folder.run_json(&RUN).1
+    };
+    let json = run(json!({"return_status": "SUCCESS", "async_delay": 25}));
+    assert_eq!(
+        (&json["result"], &json["ticks"]),
+        (&json!("SUCCESS"), &json!(4))
+    );
+    for config in [
+        json!({"return_status": "DONE"}),
+        json!({"return_status": "IDLE"}),
+        json!({"async_delay": 25}),
+        json!({"return_status": "SUCCESS", "async_delay": "25"}),
+        json!({"return_status": "SUCCESS", "post_script": 1}),
+        json!({"return_status": "SUCCESS", "post_script": "x :="}),
+    ] {
+        let json = run(config.clone());
+        assert_eq!(json["error_kind"], "load", "{config}: {json}");
+    }
+}

@@ -81,23 +81,28 @@ fn statuses(owner: &str, json: &Json) -> Result<Vec<Status>> {
 }
 
 fn test_config(name: &str, json: &Json) -> Result<TestConfig> {
-    let script = |key: &str| {
-        json.get(key)
-            .and_then(Json::as_str)
-            .unwrap_or_default()
-            .to_owned()
+    let script = |key: &str| match json.get(key) {
+        None => Ok(String::new()),
+        Some(Json::String(script)) => Ok(script.clone()),
+        Some(other) => bail!("{key} of '{name}' is {other}, not a script"),
     };
     let return_status = json
         .get("return_status")
         .map(|json| status(name, json))
         .transpose()?;
+    let async_delay = match json.get("async_delay") {
+        None => 0,
+        Some(delay) => delay
+            .as_i64()
+            .with_context(|| format!("async_delay of '{name}' is {delay}, not a number of ms"))?,
+    };
     let config = TestConfig {
         return_status: return_status.unwrap_or(Status::Success),
-        return_status_script: script("return_status_script"),
-        success_script: script("success_script"),
-        failure_script: script("failure_script"),
-        post_script: script("post_script"),
-        async_delay_ms: json.get("async_delay").and_then(Json::as_u64).unwrap_or(0),
+        return_status_script: script("return_status_script")?,
+        success_script: script("success_script")?,
+        failure_script: script("failure_script")?,
+        post_script: script("post_script")?,
+        async_delay_ms: u64::try_from(async_delay).unwrap_or(0),
         outcomes: Vec::new(),
     };
     if return_status.is_none() && config.return_status_script.is_empty() {
