@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Elements nest no deeper than this in a file.
 const MAX_DEPTH: usize = 498;
@@ -71,6 +71,8 @@ pub(crate) struct Document {
     pub text: Arc<str>,
     elements: Vec<Element>,
     attributes: Vec<Attribute>,
+    /// Where its lines start, once a place is asked for.
+    lines: OnceLock<Box<[u32]>>,
 }
 
 impl Document {
@@ -80,6 +82,7 @@ impl Document {
             text,
             elements: Vec::new(),
             attributes: Vec::new(),
+            lines: OnceLock::new(),
         };
         match document.read() {
             Ok(()) => Ok(document),
@@ -103,6 +106,7 @@ impl Document {
             text,
             elements: vec![root],
             attributes: Vec::new(),
+            lines: OnceLock::new(),
         }
     }
 
@@ -308,6 +312,23 @@ impl Document {
         self.elements.len()
     }
 
+    /// Line and column of a place in the text, from 1; the column counts characters.
+    pub(crate) fn line_and_column(&self, offset: u32) -> (usize, usize) {
+        let mut offset = (offset as usize).min(self.text.len());
+        while !self.text.is_char_boundary(offset) {
+            offset -= 1;
+        }
+        let lines = self.lines.get_or_init(|| {
+            let ends = self.text.bytes().enumerate();
+            let ends = ends.filter(|&(_, byte)| byte == b'\n');
+            let starts = ends.map(|(end, _)| end as u32 + 1);
+            std::iter::once(0).chain(starts).collect()
+        });
+        let line = lines.partition_point(|&start| start as usize <= offset);
+        let start = lines[line - 1] as usize;
+        (line, 1 + self.text[start..offset].chars().count())
+    }
+
     fn slice(&self, span: Span) -> &str {
         self.text
             .get(span.start as usize..span.end as usize)
@@ -492,19 +513,6 @@ const fn starts_name(byte: u8) -> bool {
     byte.is_ascii_alphabetic() || matches!(byte, b'_' | b':') || byte >= 0x80
 }
 
-/// Line and column of a place in a text, from 1; the column counts characters.
-#[must_use]
-pub(crate) fn line_and_column(text: &str, offset: u32) -> (usize, usize) {
-    let mut offset = (offset as usize).min(text.len());
-    while !text.is_char_boundary(offset) {
-        offset -= 1;
-    }
-    let before = &text[..offset];
-    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-    let line = 1 + before.bytes().filter(|&byte| byte == b'\n').count();
-    (line, 1 + before[line_start..].chars().count())
-}
-
 fn decode(raw: &str) -> Cow<'_, str> {
     let mut out = String::with_capacity(raw.len());
     let mut rest = raw;
@@ -615,7 +623,11 @@ mod tests {
 
     #[test]
     fn places_count_characters() {
-        assert_eq!(line_and_column("ä\nbü<", 6), (2, 3));
-        assert_eq!(line_and_column("ab", 99), (1, 3));
+        let document = Document::empty("t.xml", "ä\nbü<".into());
+        assert_eq!(document.line_and_column(0), (1, 1));
+        assert_eq!(document.line_and_column(2), (1, 2));
+        assert_eq!(document.line_and_column(3), (2, 1));
+        assert_eq!(document.line_and_column(6), (2, 3));
+        assert_eq!(document.line_and_column(99), (2, 4));
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::names;
 use crate::fault::{Fault, LoadError, Severity};
-use crate::xml::{Document, ElementId, Span, line_and_column};
+use crate::xml::{Document, ElementId, Span};
 
 /// Includes nest no deeper than this.
 const MAX_INCLUDES: usize = 100;
@@ -94,7 +94,7 @@ impl Sources {
     pub(crate) fn fault(&self, finding: &Finding) -> Fault {
         let (file, line, column, width) = match self.documents.get(finding.document) {
             Some(document) => {
-                let (line, column) = line_and_column(&document.text, finding.span.start);
+                let (line, column) = document.line_and_column(finding.span.start);
                 let piece = document
                     .text
                     .get(finding.span.start as usize..finding.span.end as usize);
