@@ -52,6 +52,7 @@ pub struct BoxFinder {
 #[derive(Clone, Copy)]
 struct Candidate {
     found: Found,
+    /// Its column or row of the output.
     anchor: usize,
 }
 
@@ -91,31 +92,37 @@ impl BoxFinder {
     /// Highest confidence first.
     pub fn from_rows(&mut self, output: &[f32], classes: usize, limits: Thresholds) -> &[Found] {
         let (rows, _) = output.as_chunks::<6>();
+        self.candidates.clear();
+        for (anchor, &[x1, y1, x2, y2, confidence, class]) in rows.iter().enumerate() {
+            let known = (0.0..classes as f32).contains(&class);
+            if confidence > limits.confidence && known {
+                let found = Found {
+                    bbox: [x1, y1, x2, y2],
+                    confidence,
+                    class: class as usize,
+                };
+                self.candidates.push(Candidate { found, anchor });
+            }
+        }
+        self.sort();
+        let first = self.candidates.iter().take(MAX_BOXES);
         self.found.clear();
-        self.found.extend(
-            rows.iter()
-                .filter_map(|&[x1, y1, x2, y2, confidence, class]| {
-                    let known = (0.0..classes as f32).contains(&class);
-                    (confidence > limits.confidence && known).then_some(Found {
-                        bbox: [x1, y1, x2, y2],
-                        confidence,
-                        class: class as usize,
-                    })
-                }),
-        );
-        self.found
-            .sort_unstable_by(|a, b| b.confidence.total_cmp(&a.confidence));
-        self.found.truncate(MAX_BOXES);
+        self.found.extend(first.map(|candidate| candidate.found));
         &self.found
     }
 
-    fn suppress(&mut self, max_iou: f32) -> &[Found] {
+    /// By falling confidence; of equal ones the first stays the first.
+    fn sort(&mut self) {
         self.candidates.sort_unstable_by(|a, b| {
             b.found
                 .confidence
                 .total_cmp(&a.found.confidence)
                 .then(a.anchor.cmp(&b.anchor))
         });
+    }
+
+    fn suppress(&mut self, max_iou: f32) -> &[Found] {
+        self.sort();
         self.candidates.truncate(MAX_CANDIDATES);
         self.found.clear();
         for Candidate { found, .. } in &self.candidates {

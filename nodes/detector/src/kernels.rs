@@ -112,66 +112,20 @@ fn split_pixels<const CHANNELS: usize>(
     );
 }
 
-/// The mean of each 2x2 pixels, into planes as [`split`].
-pub fn halve(arch: Arch, above: &[u8], below: &[u8], order: PixelOrder, planar: &mut [u8]) {
-    let width = planar.len() / 3;
-    let (r, rest) = planar.split_at_mut(width);
-    let (g, b) = rest.split_at_mut(width);
-    match order {
-        PixelOrder::Mono => {
-            halve_mono(arch, above, below, r);
-            g.copy_from_slice(r);
-            b.copy_from_slice(r);
-        }
-        PixelOrder::Rgb => halve_pixels::<3, 6>(arch, above, below, [r, g, b]),
-        PixelOrder::Bgr => halve_pixels::<3, 6>(arch, above, below, [b, g, r]),
-        PixelOrder::Rgba => halve_pixels::<4, 8>(arch, above, below, [r, g, b]),
-        PixelOrder::Bgra => halve_pixels::<4, 8>(arch, above, below, [b, g, r]),
-    }
-}
-
-fn halve_mono(arch: Arch, above: &[u8], below: &[u8], plane: &mut [u8]) {
+/// The mean of each 2x2 samples of two rows of planes: twice as long as `planar`, each plane an even number of samples.
+pub fn halve(arch: Arch, above: &[u8], below: &[u8], planar: &mut [u8]) {
     let (above, _) = above.as_chunks::<2>();
     let (below, _) = below.as_chunks::<2>();
     vectorised(
         arch,
         #[inline(always)]
         || {
-            for ((out, above), below) in plane.iter_mut().zip(above).zip(below) {
+            for ((out, above), below) in planar.iter_mut().zip(above).zip(below) {
                 let sum = u16::from(above[0])
                     + u16::from(above[1])
                     + u16::from(below[0])
                     + u16::from(below[1]);
                 *out = ((sum + 2) >> 2) as u8;
-            }
-        },
-    );
-}
-
-/// `PAIR` is twice `CHANNELS`.
-fn halve_pixels<const CHANNELS: usize, const PAIR: usize>(
-    arch: Arch,
-    above: &[u8],
-    below: &[u8],
-    [first, second, third]: [&mut [u8]; 3],
-) {
-    let (above, _) = above.as_chunks::<PAIR>();
-    let (below, _) = below.as_chunks::<PAIR>();
-    vectorised(
-        arch,
-        #[inline(always)]
-        || {
-            for ((((above, below), a), b), c) in
-                above.iter().zip(below).zip(first).zip(second).zip(third)
-            {
-                let mean = |channel: usize| {
-                    let sum = u16::from(above[channel])
-                        + u16::from(above[channel + CHANNELS])
-                        + u16::from(below[channel])
-                        + u16::from(below[channel + CHANNELS]);
-                    ((sum + 2) >> 2) as u8
-                };
-                (*a, *b, *c) = (mean(0), mean(1), mean(2));
             }
         },
     );

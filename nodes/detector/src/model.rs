@@ -21,6 +21,8 @@ use crate::onnx_runtime::{self, RuntimeError};
 
 /// Side of the input when neither the graph nor the metadata says, pixels.
 const DEFAULT_SIDE: usize = 640;
+/// Longest side that the metadata may ask for, pixels.
+const MAX_SIDE: usize = 8192;
 
 /// Why a file cannot be used as a model.
 #[derive(Debug, Error)]
@@ -97,7 +99,7 @@ pub enum Head {
     Boxes,
 }
 
-/// Type of the input's and output's numbers.
+/// Type of a tensor's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Precision {
     /// 32-bit floats; also what quantised models take and give.
@@ -117,7 +119,7 @@ pub struct ModelInfo {
     pub input_size: [usize; 2],
     /// Frames for one run: `Some` when the graph fixes it.
     pub fixed_batch: Option<usize>,
-    /// Of input and output.
+    /// Of the input.
     pub precision: Precision,
     /// Layout of the output.
     pub head: Head,
@@ -133,6 +135,7 @@ pub struct Model {
     device_index: i32,
     input_name: String,
     output_name: String,
+    output_precision: Precision,
     /// By rising batch size.
     lanes: Vec<Lane>,
 }
@@ -223,31 +226,32 @@ impl Model {
         };
         let expected_input =
             "an input of 3-channel pictures, float32 or float16 [batch, 3, height, width]";
-        let (precision, shape) = match input.dtype() {
-            ValueType::Tensor {
-                ty: TensorElementType::Float32,
-                shape,
-                ..
-            } => (Precision::F32, shape),
-            ValueType::Tensor {
-                ty: TensorElementType::Float16,
-                shape,
-                ..
-            } => (Precision::F16, shape),
-            other => return Err(kind(expected_input, other.to_string())),
+        let wrong_input = || kind(expected_input, input.dtype().to_string());
+        let (precision, shape) = floats(input.dtype()).ok_or_else(wrong_input)?;
+        let &[batch, 3, height, width] = shape else {
+            return Err(wrong_input());
         };
-        let &[batch, 3, height, width] = &shape[..] else {
-            return Err(kind(expected_input, input.dtype().to_string()));
-        };
+        let (output_precision, _) = floats(output.dtype()).ok_or_else(|| {
+            let expected = "an output of float32 or float16 numbers";
+            kind(expected, output.dtype().to_string())
+        })?;
         let fixed = |dimension: i64| usize::try_from(dimension).ok().filter(|n| *n > 0);
-        let said = metadata::integers(&entry("imgsz").unwrap_or_default());
+        let mut said = metadata::integers(&entry("imgsz").unwrap_or_default());
+        said.retain(|side| (1..=MAX_SIDE).contains(side));
         let said_height = said.first().copied().unwrap_or(DEFAULT_SIDE);
         let said_width = said.get(1).copied().unwrap_or(said_height);
         let input_size = [
             fixed(width).unwrap_or(said_width),
             fixed(height).unwrap_or(said_height),
         ];
-        let names = entry("names").and_then(|literal| metadata::class_names(&literal));
+        let names = entry("names").and_then(|literal| {
+            let names = metadata::class_names(&literal);
+            if names.is_none() {
+                let start: String = literal.chars().take(80).collect();
+                tracing::warn!("class names {start:?} are not understood: classes are numbered");
+            }
+            names.filter(|names| !names.is_empty())
+        });
         let (input_name, output_name) = (input.name().to_owned(), output.name().to_owned());
         drop(metadata);
 
@@ -266,6 +270,7 @@ impl Model {
             device_index: options.device.index,
             input_name,
             output_name,
+            output_precision,
             lanes: Vec::new(),
         };
         let batches: Vec<usize> = match model.info.fixed_batch {
@@ -336,7 +341,7 @@ impl Model {
             Output::Any(numbers, frame_len) => {
                 let output = &outputs[0];
                 numbers.clear();
-                match self.info.precision {
+                match self.output_precision {
                     Precision::F32 => {
                         numbers.extend_from_slice(output.try_extract_tensor::<f32>()?.1)
                     }
@@ -416,7 +421,7 @@ impl Model {
             Output::Any(Vec::new(), 0)
         } else {
             let allocator = self.session.allocator();
-            match self.info.precision {
+            match self.output_precision {
                 Precision::F32 => {
                     let mut tensor = Tensor::<f32>::new(allocator, shape.clone())?;
                     binding.bind_output(&self.output_name, &mut tensor)?;
@@ -492,6 +497,23 @@ fn open_on(
     }
     provider.register(options.device.index, &mut builder)?;
     builder.commit_from_file(path)
+}
+
+/// Precision and shape of a tensor of floats; `None` for other types.
+fn floats(dtype: &ValueType) -> Option<(Precision, &[i64])> {
+    match dtype {
+        ValueType::Tensor {
+            ty: TensorElementType::Float32,
+            shape,
+            ..
+        } => Some((Precision::F32, &shape[..])),
+        ValueType::Tensor {
+            ty: TensorElementType::Float16,
+            shape,
+            ..
+        } => Some((Precision::F16, &shape[..])),
+        _ => None,
+    }
 }
 
 /// What an output of `shape` means, and how many classes it tells apart; else what was expected.

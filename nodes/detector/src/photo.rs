@@ -8,8 +8,10 @@ use thiserror::Error;
 
 use crate::rows::MAX_SIDE;
 
-/// Most bytes that a decoder may use, whatever a header claims.
-const MAX_ALLOC: u64 = 512 * 1024 * 1024;
+/// Most bytes of decoded pixels of a file that its owner names: a picture of 700 million pixels.
+const MOST_OF_FILE: u64 = 2 * 1024 * 1024 * 1024;
+/// And of a frame that anyone may send.
+const MOST_OF_FRAME: u64 = 512 * 1024 * 1024;
 
 /// Deflate, PNG's packing, makes nothing shorter than by this factor, and JPEG does not come near it. A picture that
 /// claims more pixels than its bytes can hold lies, and must not cost the memory that it claims.
@@ -41,24 +43,28 @@ pub enum PhotoError {
 /// # Errors
 /// When the file cannot be read or decoded.
 pub fn read(path: &Path) -> Result<RgbImage, PhotoError> {
-    decode(&std::fs::read(path)?)
+    decode_within(&std::fs::read(path)?, MOST_OF_FILE)
 }
 
-/// The picture in a file's bytes.
+/// The picture in the bytes of a compressed frame.
 ///
 /// # Errors
 /// When they are no picture, or their header claims one larger than any camera's or than the bytes can hold.
 pub fn decode(bytes: &[u8]) -> Result<RgbImage, PhotoError> {
+    decode_within(bytes, MOST_OF_FRAME)
+}
+
+fn decode_within(bytes: &[u8], most: u64) -> Result<RgbImage, PhotoError> {
     let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
     let mut limits = Limits::default();
     limits.max_image_width = Some(MAX_SIDE);
     limits.max_image_height = Some(MAX_SIDE);
-    limits.max_alloc = Some(MAX_ALLOC);
+    limits.max_alloc = Some(most);
     reader.limits(limits);
     let mut decoder = reader.into_decoder()?;
     let claimed = decoder.total_bytes();
     let possible = (bytes.len() as u64 * MAX_EXPANSION).max(ALWAYS_GRANTED);
-    if claimed > possible.min(MAX_ALLOC) {
+    if claimed > possible.min(most) {
         return Err(PhotoError::Oversized {
             claimed,
             len: bytes.len(),

@@ -59,7 +59,8 @@ pub struct Preprocessor {
     /// The last two source rows, resized horizontally: red, green, blue one after the other; and which rows they are.
     resized: [Vec<i16>; 2],
     resized_rows: [Option<usize>; 2],
-    above: Vec<u8>,
+    /// Two source rows that become one: red, green, blue one after the other.
+    pair: [Vec<u8>; 2],
     /// The output row: red, green, blue one after the other.
     planar: Vec<u8>,
 }
@@ -107,17 +108,13 @@ impl Preprocessor {
             let row = source.rows.row(y, &mut self.buffers);
             kernels::split(self.arch, row, source.order, &mut self.planar);
         } else if source_width == 2 * width && source_height == 2 * height {
-            self.above.clear();
-            self.above
-                .extend_from_slice(source.rows.row(2 * y, &mut self.buffers));
-            let below = source.rows.row(2 * y + 1, &mut self.buffers);
-            kernels::halve(
-                self.arch,
-                &self.above,
-                below,
-                source.order,
-                &mut self.planar,
-            );
+            for (i, planes) in self.pair.iter_mut().enumerate() {
+                let row = source.rows.row(2 * y + i, &mut self.buffers);
+                planes.resize(3 * source_width, 0);
+                kernels::split(self.arch, row, source.order, planes);
+            }
+            let [above, below] = &self.pair;
+            kernels::halve(self.arch, above, below, &mut self.planar);
         } else {
             self.interpolate_row(source, letterbox, y);
         }

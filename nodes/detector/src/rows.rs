@@ -7,8 +7,8 @@ use wire::messages::ImageHeader;
 use crate::encoding::{Encoding, PixelOrder, RedAt};
 use crate::pieces::{Cursor, Pieces};
 
-/// Longest side that is accepted, pixels.
-pub const MAX_SIDE: u32 = 16_384;
+/// Longest side that is accepted, pixels: the longest that JPEG knows.
+pub const MAX_SIDE: u32 = 65_535;
 
 /// A picture whose size, step and encoding have been checked against the bytes that are there.
 #[derive(Debug, Clone, Copy)]

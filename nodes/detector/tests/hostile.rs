@@ -12,13 +12,14 @@ use std::io::Cursor;
 use detector::letterbox::Letterbox;
 use detector::photo;
 use detector::pieces::Pieces;
+use detector::position::{Depth, Intrinsics};
 use detector::preprocess::Preprocessor;
 use detector::rows::Picture;
 use image::{ImageFormat, Rgb, RgbImage};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use wire::messages::{CameraInfo, CompressedImageHeader, ImageHeader, ImageView, Odometry};
-use wire::{Detection, Detections, DetectorStatus, ModelId, Stamp};
+use wire::messages::{CameraInfo, CompressedImageHeader, Header, ImageHeader, ImageView, Odometry};
+use wire::{Detection, Detections, DetectorStatus, ModelId, SlamPose, Stamp};
 use zenoh::bytes::ZBytes;
 
 /// Mutations of each valid payload.
@@ -193,6 +194,36 @@ fn damaged_frames_cost_nothing_but_themselves() {
 }
 
 #[test]
+fn damaged_depth_pictures_cost_nothing_but_their_positions() {
+    let info = CameraInfo {
+        stamp: Stamp::default(),
+        frame_id: "camera",
+        height: 10,
+        width: 14,
+        k: [20.0, 0.0, 7.0, 0.0, 20.0, 5.0, 0.0, 0.0, 1.0],
+    };
+    let intrinsics = Intrinsics::new(&info).unwrap();
+    let (mut buffer, mut located) = (Vec::new(), 0);
+    for (seed, encoding) in [(31, "16UC1"), (32, "32FC1")] {
+        let payload = frame(encoding, 14, 10, 60, seed % 2 == 0);
+        let bound = |_| 64 * 1024;
+        fuzz(seed, ROUNDS / 4, &payload, bound, |bytes| {
+            let Ok(header) = ImageHeader::read(bytes, bytes.len()) else {
+                return;
+            };
+            let Ok(depth) = Depth::new(&header, Pieces::One(bytes)) else {
+                return;
+            };
+            for bbox in [[1.0, 2.0, 9.0, 8.0], [f32::NAN, -1e30, 1e30, f32::INFINITY]] {
+                let found = depth.locate(&intrinsics, [14, 10], bbox, &mut buffer);
+                located += u32::from(found.is_some());
+            }
+        });
+    }
+    assert!(located > 100, "only {located} objects were located");
+}
+
+#[test]
 fn damaged_compressed_frames_claim_no_memory() {
     let mut noise = ChaCha8Rng::seed_from_u64(5);
     let picture = RgbImage::from_fn(32, 24, |_, _| {
@@ -220,6 +251,7 @@ fn damaged_headers_and_json_are_refused_in_place() {
         |_| 0,
         |bytes| {
             // What is read in place allocates nothing at all.
+            let _ = Header::read(bytes);
             let _ = ImageView::read(bytes);
             let _ = CompressedImageHeader::read(bytes, bytes.len());
             let _ = Odometry::read(bytes);
@@ -244,6 +276,10 @@ fn damaged_headers_and_json_are_refused_in_place() {
     let bound = |len: usize| 64 * len + 4096;
     fuzz(22, ROUNDS, &detections.to_json(), bound, |bytes| {
         let _ = Detections::from_json(bytes);
+    });
+    let slam = br#"{"frame":3,"pose":[1,0,0,0.25, 0,1,0,0, 0,0,1,4.0]}"#;
+    fuzz(24, ROUNDS, slam, bound, |bytes| {
+        let _ = SlamPose::from_json(bytes).map(|pose| pose.in_plane());
     });
     let status = DetectorStatus {
         frames_dropped: [("superseded".to_owned(), 3)].into(),

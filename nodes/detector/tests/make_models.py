@@ -36,8 +36,9 @@ def boxes_output():
     return constant, confidence
 
 
-def save(path, shape, output, half=False, quantised=False, metadata=None, outputs=1, type=None, slow=False):
+def save(path, shape, output, half=False, quantised=False, metadata=None, outputs=1, type=None, slow=False, mixed=False):
     dtype, onnx_type = (np.float16, TensorProto.FLOAT16) if half else (np.float32, TensorProto.FLOAT)
+    input_type = onnx_type
     constant, confidence = (part.astype(dtype) for part in output)
     axes = np.arange(1, len(shape), dtype=np.int64)
     weights = [
@@ -79,15 +80,45 @@ def save(path, shape, output, half=False, quantised=False, metadata=None, output
             helper.make_node("ReduceMean", ["worked", "axes"], ["nothing"]),
             helper.make_node("Add", ["own_mean", "nothing"], ["mean"]),
         ]
+    if mixed:
+        onnx_type = TensorProto.FLOAT
+        nodes[-1].output[0] = "halves"
+        nodes.append(helper.make_node("Cast", ["halves"], ["output0"], to=onnx_type))
     results = [helper.make_tensor_value_info("output0", onnx_type, [shape[0], *constant.shape[1:]])]
     if outputs == 2:
         nodes.append(helper.make_node("Identity", ["output0"], ["output1"]))
         results.append(helper.make_tensor_value_info("output1", onnx_type, [shape[0], *constant.shape[1:]]))
-    inputs = [helper.make_tensor_value_info("images", type or onnx_type, shape)]
+    inputs = [helper.make_tensor_value_info("images", type or input_type, shape)]
     graph = helper.make_graph(nodes, "stand-in", inputs, results, weights)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     entries = {"names": NAMES, "stride": "32", "task": "detect"} if metadata is None else metadata
     helper.set_model_props(model, entries)
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
+
+
+def save_crowd(path, shape, half=False, metadata=None):
+    """A raw head that sees hundreds of overlapping boxes of three classes in any picture: random weights, boxes within
+    the first 120 pixels either way."""
+    dtype, onnx_type = (np.float16, TensorProto.FLOAT16) if half else (np.float32, TensorProto.FLOAT)
+    random = np.random.default_rng(4)
+    rows, stride = 4 + CLASSES, 8
+    weights = [
+        numpy_helper.from_array((random.normal(0, 1, (rows, 3, stride, stride)) / stride).astype(dtype), "weights"),
+        numpy_helper.from_array(np.array([[[120]] * 4 + [[1]] * CLASSES], dtype), "scale"),
+        numpy_helper.from_array(np.array([0, 0, -1], np.int64), "shape"),
+    ]
+    nodes = [
+        helper.make_node("Conv", ["images", "weights"], ["map"], strides=[stride, stride]),
+        helper.make_node("Reshape", ["map", "shape"], ["rows"]),
+        helper.make_node("Sigmoid", ["rows"], ["shares"]),
+        helper.make_node("Mul", ["shares", "scale"], ["output0"]),
+    ]
+    inputs = [helper.make_tensor_value_info("images", onnx_type, shape)]
+    results = [helper.make_tensor_value_info("output0", onnx_type, [shape[0], rows, "anchors"])]
+    graph = helper.make_graph(nodes, "crowd", inputs, results, weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    helper.set_model_props(model, metadata or {"names": NAMES, "task": "detect"})
     onnx.checker.check_model(model)
     onnx.save(model, path)
 
@@ -99,6 +130,7 @@ def main():
     save(out / "fixed.onnx", [1, 3, 96, 160], raw_output())
     save(out / "free.onnx", free, raw_output(), metadata=said)
     save(out / "half.onnx", [1, 3, 96, 160], raw_output(), half=True)
+    save(out / "mixed.onnx", [1, 3, 96, 160], raw_output(), half=True, mixed=True)
     save(out / "half_boxes.onnx", free, boxes_output(), half=True, metadata=said)
     save(out / "quantised.onnx", [1, 3, 96, 160], raw_output(), quantised=True)
     save(out / "batch_of_four.onnx", [4, 3, 96, 160], raw_output())
@@ -106,6 +138,9 @@ def main():
     save(out / "slow.onnx", [1, 3, 96, 160], raw_output(), slow=True)
     save(out / "tiny.onnx", [1, 3, 32, 32], raw_output())
     save(out / "nameless.onnx", [1, 3, 96, 160], raw_output(), metadata={})
+    save_crowd(out / "crowd.onnx", [1, 3, 96, 160])
+    save_crowd(out / "crowd_free.onnx", free, metadata=said)
+    save_crowd(out / "crowd_half.onnx", [1, 3, 96, 160], half=True)
     # Not for this program: each is refused with what was expected and what was found.
     four = {"names": "{0: 'a', 1: 'b', 2: 'c', 3: 'd'}"}
     save(out / "refused_names.onnx", [1, 3, 96, 160], raw_output(), metadata=four)

@@ -63,6 +63,7 @@ fn every_kind_of_export_runs_unchanged() {
         ("fixed.onnx", Precision::F32, false),
         ("free.onnx", Precision::F32, false),
         ("half.onnx", Precision::F16, false),
+        ("mixed.onnx", Precision::F16, false),
         ("half_boxes.onnx", Precision::F16, true),
         ("quantised.onnx", Precision::F32, false),
         ("batch_of_four.onnx", Precision::F32, false),

@@ -8,7 +8,7 @@ rect=False (letterbox, bilinear resize, 0 to 1, confidence, class-wise suppressi
   reference.py encodings OUT                  pictures in ROS's encodings: OUT/cases.json, OUT/*.raw, OUT/*.rgb
   reference.py photos OUT PHOTO               a photo and pictures made of it, as PNG: OUT/*.png
   reference.py detect MODEL PICTURE...        JSON: by picture, [{class_id, confidence, bbox}]
-  reference.py time MODEL WxH                 one JSON line for each input line, see `time_steps`
+  reference.py time MODEL WxH [PROVIDER]      one JSON line for each input line, see `time_steps`
 """
 
 import json
@@ -22,6 +22,7 @@ import onnxruntime as ort
 
 CONFIDENCE, IOU, MOST = 0.25, 0.7, 300
 GREY = 114
+PROVIDERS = {"TensorRT": "TensorrtExecutionProvider", "CUDA": "CUDAExecutionProvider", "CPU": "CPUExecutionProvider"}
 
 
 def letterbox(picture, width, height):
@@ -82,11 +83,11 @@ def boxes_of(output, gain, margins, size):
     return result
 
 
-def open_model(path, threads=0):
+def open_model(path, threads=0, provider="CPU"):
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    session = ort.InferenceSession(path, options, providers=[PROVIDERS[provider]])
     shape = session.get_inputs()[0].shape
     side = json.loads(session.get_modelmeta().custom_metadata_map.get("imgsz", "[640, 640]"))
     height, width = (n if isinstance(n, int) else side[i] for i, n in enumerate(shape[2:]))
@@ -223,15 +224,15 @@ def write_photos(out, photo):
         cv2.imwrite(str(out / f"{name}.png"), pixels)
 
 
-def time_steps(model, size):
+def time_steps(model, size, provider="CPU"):
     """Times of each step in ms, with one thread: pre, write (the input written once), infer, post."""
     cv2.setNumThreads(1)
-    session, width, height, dtype = open_model(model, threads=1)
+    session, width, height, dtype = open_model(model, 1, provider)
     w, h = map(int, size.split("x"))
     frame = picture_of(np.random.default_rng(5), w, h)[..., ::-1].copy()
     name = session.get_inputs()[0].name
     filled = np.empty((1, 3, height, width), dtype)
-    steps = {"pre": [], "write": [], "infer": [], "post": []}
+    steps = ("pre", "write", "infer", "post")
     for line in sys.stdin:  # one line, one run: the caller interleaves its own
         t0 = time.perf_counter()
         boxed, gain, margins = letterbox(frame, width, height)
@@ -257,7 +258,7 @@ def main():
     elif command == "detect":
         detect(args[0], args[1:])
     elif command == "time":
-        time_steps(args[0], args[1])
+        time_steps(*args)
     else:
         sys.exit(__doc__)
 

@@ -10,7 +10,7 @@ mod common;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use common::{python, shared_models};
+use common::{python, shared_models, stand_in_models};
 use detector::boxes::Thresholds;
 use detector::encoding::PixelOrder;
 use detector::letterbox::Letterbox;
@@ -20,6 +20,9 @@ use detector::pieces::Pieces;
 use detector::pipeline::Pipeline;
 use detector::preprocess::Preprocessor;
 use detector::rows::{Picture, RowBuffers, Rows};
+use image::{Rgb, RgbImage};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 use wire::messages::{ImageHeader, ImageView};
 use wire::{Stamp, iou};
@@ -209,7 +212,8 @@ fn unmatched(of: &[Box], least: f32, among: &[Box]) -> Vec<Box> {
         .collect()
 }
 
-fn assert_parity(python: &Path, model: &Path, photos: &[PathBuf]) {
+/// Returns how many boxes the reference found.
+fn assert_parity(python: &Path, model: &Path, photos: &[PathBuf]) -> usize {
     let mut arguments = vec!["detect", model.to_str().unwrap()];
     arguments.extend(photos.iter().map(|photo| photo.to_str().unwrap()));
     let answers: BTreeMap<PathBuf, Vec<Box>> =
@@ -236,6 +240,30 @@ fn assert_parity(python: &Path, model: &Path, photos: &[PathBuf]) {
         "{boxes} boxes in {} pictures say little",
         answers.len()
     );
+    boxes
+}
+
+#[test]
+fn a_crowd_of_boxes_is_thinned_as_the_reference_does() {
+    let (Some(python), Some(models)) = (reference(), stand_in_models()) else {
+        return;
+    };
+    let mut random = ChaCha8Rng::seed_from_u64(8);
+    // As wide as the network's 160x96, so that no box lies in the grey.
+    let photos = [[160, 96], [320, 192], [805, 483]].map(|[width, height]| {
+        let coarse = RgbImage::from_fn(40, 24, |_, _| {
+            Rgb(random.next_u32().to_le_bytes()[..3].try_into().unwrap())
+        });
+        let path = models.path().join(format!("{width}.png"));
+        let filter = image::imageops::FilterType::Triangle;
+        let picture = image::imageops::resize(&coarse, width, height, filter);
+        picture.save(&path).unwrap();
+        path
+    });
+    for name in ["crowd.onnx", "crowd_free.onnx", "crowd_half.onnx"] {
+        let boxes = assert_parity(&python, &models.path().join(name), &photos);
+        assert!(boxes > 100, "{name}: {boxes} boxes are no crowd");
+    }
 }
 
 #[test]

@@ -14,6 +14,7 @@ use common::node::{
     subscribe,
 };
 use common::stand_in_models;
+use wire::messages::{ImageHeader, ImageView};
 use wire::{Detections, DetectorStatus, PoseFrame, Stamp, cdr};
 use zenoh::Wait;
 use zenoh::sample::Sample;
@@ -25,6 +26,42 @@ fn odometry(sec: i32, x: f64) -> Vec<u8> {
         .string("odom")
         .string("base_footprint");
     for number in [x, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0] {
+        writer.f64(number);
+    }
+    writer.finish()
+}
+
+/// A depth picture of the size of [`frame`]'s, the same distance everywhere.
+fn depth(sec: i32, metres: f32) -> Vec<u8> {
+    let header = ImageHeader {
+        stamp: Stamp { sec, nanosec: 5 },
+        frame_id: "camera_color_optical_frame",
+        height: 96,
+        width: 160,
+        encoding: "32FC1",
+        is_bigendian: false,
+        step: 4 * 160,
+        data: 0..0,
+    };
+    let data = metres.to_le_bytes().repeat(160 * 96);
+    ImageView {
+        header,
+        data: &data,
+    }
+    .to_cdr(true)
+}
+
+/// A camera of focal length 100 pixels that looks through the middle of [`frame`].
+fn camera_info() -> Vec<u8> {
+    let mut writer = cdr::Writer::new(true);
+    writer
+        .stamp(Stamp { sec: 0, nanosec: 5 })
+        .string("camera_color_optical_frame")
+        .u32(96)
+        .u32(160)
+        .string("plumb_bob")
+        .u32(0);
+    for number in [100.0, 0.0, 80.0, 0.0, 100.0, 48.0, 0.0, 0.0, 1.0] {
         writer.f64(number);
     }
     writer.finish()
@@ -121,6 +158,74 @@ fn every_inferred_frame_is_answered_once_under_its_robots_prefix() {
 }
 
 #[test]
+fn objects_have_a_place_before_the_camera_and_slam_says_where_that_is() {
+    let Some(models) = stand_in_models() else {
+        return;
+    };
+    let Stage {
+        answers,
+        statuses: _statuses,
+        node,
+        router,
+    } = Stage::start(
+        &models.path().join("fixed.onnx"),
+        "r7/camera/color/image_raw",
+    );
+    for key in [
+        "r7/odom",
+        "r7/tb/slam/pose",
+        "r7/camera/depth/image_rect_raw",
+        "r7/camera/color/camera_info",
+    ] {
+        await_subscriber(&router, key);
+    }
+    let put = |key: &str, payload: Vec<u8>| {
+        router.put(format!("r7/{key}"), payload).wait().unwrap();
+    };
+    let answer = |sec| {
+        put("camera/color/image_raw", frame(sec, "rgb8", 255));
+        detections(&next(&answers))
+    };
+    // Nothing but the frame; then depth, but nobody knows how the camera projects.
+    assert_eq!(answer(1).detections[0].position, None);
+    put("camera/depth/image_rect_raw", depth(2, 2.0));
+    assert_eq!(answer(2).detections[0].position, None);
+    put("camera/color/camera_info", camera_info());
+    put("camera/depth/image_rect_raw", depth(3, 2.0));
+    let position = answer(3).detections[0].position.unwrap();
+    // The box 10 20 50 80 at 2 m: its middle is 50 pixels left of the axis and 2 below it.
+    for (own, expected) in position.xyz.into_iter().zip([-1.0, 0.04, 2.0]) {
+        assert!((own - expected).abs() < 1e-6, "{position:?}");
+    }
+    assert!(position.std_dev.iter().all(|dev| (0.01..0.1).contains(dev)));
+    // That depth is of another moment; this is no depth at all.
+    assert_eq!(answer(4).detections[0].position, None);
+    put("camera/depth/image_rect_raw", frame(5, "rgb8", 1));
+    assert_eq!(answer(5).detections[0].position, None);
+
+    put("odom", odometry(6, 1.0));
+    let by_odometry = answer(6);
+    assert_eq!(
+        (by_odometry.pose_frame, by_odometry.map_x),
+        (Some(PoseFrame::Odom), Some(1.0))
+    );
+    // SLAM saw that frame from 4 m ahead of where it began; since then the robot has driven on.
+    let pose = br#"{"frame":3,"pose":[1,0,0,0, 0,1,0,0, 0,0,1,4.0]}"#;
+    put("tb/slam/pose", pose.to_vec());
+    put("odom", odometry(7, 1.5));
+    let by_slam = answer(7);
+    assert_eq!(
+        (by_slam.pose_frame, by_slam.map_x, by_slam.map_y),
+        (Some(PoseFrame::Map), Some(4.5), Some(0.0))
+    );
+    // SLAM is lost, and odometry has to do.
+    put("tb/slam/pose", b"lost".to_vec());
+    put("odom", odometry(9, 2.0));
+    assert_eq!(answer(9).pose_frame, Some(PoseFrame::Odom));
+    assert_eq!(node.stop("-TERM").code(), Some(0));
+}
+
+#[test]
 fn a_router_that_comes_late_or_anew_is_met() {
     let Some(models) = stand_in_models() else {
         return;
@@ -130,6 +235,7 @@ fn a_router_that_comes_late_or_anew_is_met() {
     for sec in [1, 2] {
         let router = router(&endpoint);
         let answers = subscribe(&router, "tb/detections");
+        let statuses = subscribe(&router, "tb/detector/status");
         // Frames are lost until the node is back; a camera goes on sending.
         let started = Instant::now();
         let answer = loop {
@@ -146,9 +252,34 @@ fn a_router_that_comes_late_or_anew_is_met() {
             }
         };
         assert_eq!(answer.stamp, Some(Stamp { sec, nanosec: 5 }));
+        let status = DetectorStatus::from_json(&next(&statuses).payload().to_bytes()).unwrap();
+        assert_eq!(status.router_losses, sec as u64 - 1);
         router.close().wait().unwrap();
     }
     assert_eq!(node.stop("-INT").code(), Some(130));
+}
+
+#[test]
+fn killed_and_started_again_it_answers_the_first_frame() {
+    let Some(models) = stand_in_models() else {
+        return;
+    };
+    let endpoint = free_endpoint();
+    let router = router(&endpoint);
+    let answers = subscribe(&router, "tb/detections");
+    let model = models.path().join("fixed.onnx");
+    for sec in [1, 2] {
+        let node = Node::start(&endpoint, &model, READY);
+        await_subscriber(&router, "camera/color/image_raw");
+        router
+            .put("camera/color/image_raw", frame(sec, "rgb8", 255))
+            .wait()
+            .unwrap();
+        let answer = detections(&next(&answers));
+        assert_eq!(answer.stamp, Some(Stamp { sec, nanosec: 5 }));
+        assert_eq!(answer.keyframe_id, 1);
+        assert_eq!(node.stop("-KILL").code(), None);
+    }
 }
 
 #[test]

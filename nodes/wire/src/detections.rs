@@ -3,7 +3,8 @@
 //! The published envelope (`run_id`, `keyframe_id`, `timestamp`, `map_*`, `detections`) stays readable as such; the
 //! other fields stand beside it and are absent in messages of other detectors. A bare array of detections is read too.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use thiserror::Error;
 
 use crate::Stamp;
@@ -54,8 +55,10 @@ pub struct Detection {
     /// Name of the class, from the model.
     pub class: String,
     /// 0 to 1.
+    #[serde(deserialize_with = "finite")]
     pub confidence: f32,
     /// x1, y1, x2, y2 in pixels of the original frame.
+    #[serde(deserialize_with = "finite_box")]
     pub bbox: [f32; 4],
     /// Names this object; the same over frames when the detector tracks.
     #[serde(default)]
@@ -65,7 +68,7 @@ pub struct Detection {
     pub position: Option<CameraPosition>,
 }
 
-/// A place in the camera's optical frame (x right, y down, z forward).
+/// The middle of what is seen of an object, in the camera's optical frame (x right, y down, z forward).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct CameraPosition {
     /// x, y, z in m.
@@ -78,7 +81,7 @@ pub struct CameraPosition {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PoseFrame {
-    /// The map.
+    /// The map: that of SLAM, where it begins.
     Map,
     /// Odometry: drifts against the map.
     Odom,
@@ -126,6 +129,22 @@ impl Detections {
             || Stamp::from_secs_f64(self.timestamp).filter(|stamp| *stamp != Stamp::default());
         self.stamp.or_else(from_timestamp)
     }
+}
+
+/// A number that 32 bits can hold: what is read can be written again.
+fn finite<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f32, D::Error> {
+    let number = f32::deserialize(deserializer)?;
+    Some(number)
+        .filter(|number| number.is_finite())
+        .ok_or_else(|| D::Error::custom("a number too large for 32 bits"))
+}
+
+/// As [`finite`].
+fn finite_box<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[f32; 4], D::Error> {
+    let numbers = <[f32; 4]>::deserialize(deserializer)?;
+    Some(numbers)
+        .filter(|numbers| numbers.iter().all(|number| number.is_finite()))
+        .ok_or_else(|| D::Error::custom("a number too large for 32 bits"))
 }
 
 /// Intersection over union of two boxes (x1, y1, x2, y2); 0 when both are empty.
@@ -218,6 +237,10 @@ mod tests {
             (
                 br#"[{"class": "cup", "confidence": 0.5, "bbox": [1, 2, 3]}]"#,
                 "length",
+            ),
+            (
+                br#"[{"class": "cup", "confidence": 0.5, "bbox": [1, 2, 3, 1e40]}]"#,
+                "too large",
             ),
             (b"hello", "expected"),
             (b"", "EOF"),

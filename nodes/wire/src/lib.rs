@@ -7,6 +7,7 @@
 //! | [`cdr`] | reading and writing ROS 2's wire format, both byte orders |
 //! | [`messages`] | borrowed views of the few ROS messages that are read outside ROS |
 //! | [`detections`] | the JSON envelope on `tb/detections` |
+//! | [`slam`] | the JSON on `tb/slam/pose` |
 //! | [`status`] | the JSON on `tb/detector/status` |
 //!
 //! # Invariants
@@ -18,11 +19,13 @@ pub mod cdr;
 pub mod detections;
 pub mod keys;
 pub mod messages;
+pub mod slam;
 pub mod status;
 mod time;
 
 pub use detections::{
     CameraPosition, Detection, Detections, DetectionsError, ModelId, PoseFrame, iou,
 };
+pub use slam::{SlamError, SlamPose};
 pub use status::{DetectorStatus, Percentiles, RobotStatus};
 pub use time::Stamp;

@@ -5,6 +5,29 @@ use std::ops::Range;
 use crate::Stamp;
 use crate::cdr::{CdrError, Reader, Writer};
 
+/// `std_msgs/Header`, with which every stamped message begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header<'a> {
+    /// When what the message says was so.
+    pub stamp: Stamp,
+    /// The frame that it is said in.
+    pub frame_id: &'a str,
+}
+
+impl<'a> Header<'a> {
+    /// Reads the header from `head`, the first bytes of a payload.
+    ///
+    /// # Errors
+    /// When the bytes are no such message, or when the header is longer than `head`.
+    pub fn read(head: &'a [u8]) -> Result<Self, CdrError> {
+        let mut reader = Reader::new(head)?;
+        Ok(Self {
+            stamp: reader.stamp("header.stamp")?,
+            frame_id: reader.string("header.frame_id")?,
+        })
+    }
+}
+
 /// `sensor_msgs/Image` without its pixels: read from the start of the payload alone, so that the payload may lie in
 /// several pieces, as large Zenoh payloads do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -273,6 +296,11 @@ mod tests {
     #[test]
     fn the_header_is_read_from_the_first_bytes_alone() {
         let payload = picture(&[7; 1000]).to_cdr(true);
+        let start = Header::read(&payload[..60]).unwrap();
+        assert_eq!(
+            (start.stamp.sec, start.frame_id),
+            (12, "camera_color_optical_frame")
+        );
         let header = ImageHeader::read(&payload[..128], payload.len()).unwrap();
         assert_eq!(header.data, payload.len() - 1000..payload.len());
     }
@@ -343,6 +371,7 @@ mod tests {
             if let [hi, lo, ..] = bytes.as_mut_slice() && order < 2 {
                 (*hi, *lo) = (0, order);
             }
+            let _ = Header::read(&bytes);
             let _ = ImageView::read(&bytes);
             let _ = CompressedImageHeader::read(&bytes, bytes.len());
             let _ = CameraInfo::read(&bytes);

@@ -20,6 +20,10 @@ pub struct DetectorStatus {
     pub frames_inferred: u64,
     /// Frames that were not inferred, by reason.
     pub frames_dropped: BTreeMap<String, u64>,
+    /// How often the connection with the router was lost.
+    pub router_losses: u64,
+    /// Robots that have left.
+    pub robots_left: u64,
     /// What computes: `CPU`, `CUDA` or `TensorRT`.
     pub provider: String,
     /// The network in use.
@@ -39,7 +43,7 @@ pub struct DetectorStatus {
 }
 
 /// One robot's share.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RobotStatus {
     /// Frames that arrived.
@@ -48,6 +52,8 @@ pub struct RobotStatus {
     pub frames_inferred: u64,
     /// Frames that were not inferred, for any reason.
     pub frames_dropped: u64,
+    /// Seconds since its last frame.
+    pub silent_s: f64,
 }
 
 /// Median and tail of a time, over the last samples.

@@ -17,7 +17,7 @@ use zenoh::qos::CongestionControl;
 use zenoh::sample::Sample;
 use zenoh::{Session, Wait};
 
-use super::Row;
+use super::{Row, plot};
 use crate::device::Device;
 
 const ROBOTS: [usize; 4] = [1, 4, 16, 64];
@@ -32,72 +32,148 @@ const SPAN: Duration = Duration::from_secs(15);
 /// Longer than a model takes to load, also when an engine has to be built for it.
 const PATIENCE: Duration = Duration::from_secs(600);
 
+/// What was measured of a number of robots whose cameras send as the published application's.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Load {
+    /// How many.
+    pub robots: usize,
+    /// Answers a second.
+    pub served: f64,
+    /// Age of a frame when its inference started, ms: median and 99th percentile.
+    pub age: [f64; 2],
+    /// Jain's index over the robots' answers.
+    pub fairness: f64,
+    /// Resident memory of the node, MiB.
+    pub memory: f64,
+}
+
+impl Load {
+    /// Frames a second that the cameras send.
+    pub fn offered(&self) -> f64 {
+        self.robots as f64 * RATE_HZ
+    }
+}
+
+/// What was measured of all.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Figures {
+    /// By rising number of robots.
+    pub loads: Vec<Load>,
+    /// Answers a second that the node can give.
+    pub capacity: f64,
+    /// Robots that send twice as much as the node can answer, of which the first sends ten times its part.
+    pub flood: Load,
+}
+
 /// Measures with the model in this file on this device.
 ///
 /// # Errors
 /// When the node does not start, or Zenoh fails.
-pub fn fleet(model: &Path, device: Device) -> Result<Vec<Row>> {
-    let mut rows = Vec::new();
-    let mut memory = Vec::new();
+pub fn fleet(model: &Path, device: Device) -> Result<Figures> {
+    let mut loads = Vec::new();
     for robots in ROBOTS {
-        let fleet = Fleet::start(model, device)?;
-        let measured = fleet.measure(&vec![RATE_HZ; robots])?;
-        let figure = |name: &str| format!("detector/fleet/{name}/{robots}_robots");
-        let offered = robots as f64 * RATE_HZ;
-        rows.push(Row::once(figure("served"), measured.rate(), "1/s").of("offered", offered));
-        rows.push(Row::once(
-            figure("age_p99"),
-            measured.status.age_ms.p99,
-            "ms",
-        ));
-        rows.push(Row::once(
-            figure("fairness"),
-            measured.fairness(robots),
-            "1",
-        ));
-        memory.push(fleet.node.memory()? as f64);
-    }
-    if let (Some((few, least)), Some((many, most))) = (
-        ROBOTS.first().zip(memory.first()),
-        ROBOTS.last().zip(memory.last()),
-    ) {
-        let of_one = (most - least) / (many - few) as f64 / 1024.0;
-        rows.push(Row::once(
-            "detector/fleet/memory_a_robot".to_owned(),
-            of_one,
-            "KiB",
-        ));
+        loads.push(Fleet::start(model, device)?.measure(&vec![RATE_HZ; robots])?);
     }
     let capacity = Fleet::start(model, device)?.capacity()?;
-    rows.push(Row::once(
-        "detector/fleet/capacity".to_owned(),
-        capacity,
-        "1/s",
-    ));
-    // Twice what the machine can do, and then one of them floods.
     let mut rates = vec![2.0 * capacity / UNDER_FLOOD as f64; UNDER_FLOOD];
     rates[0] *= FLOOD;
-    let measured = Fleet::start(model, device)?.measure(&rates)?;
-    let fairness = measured.fairness(UNDER_FLOOD);
-    rows.push(Row::once(
-        "detector/fleet/fairness/flood".to_owned(),
-        fairness,
-        "1",
-    ));
-    rows.push(
-        Row::once(
-            "detector/fleet/served/flood".to_owned(),
-            measured.rate(),
-            "1/s",
+    let flood = Fleet::start(model, device)?.measure(&rates)?;
+    Ok(Figures {
+        loads,
+        capacity,
+        flood,
+    })
+}
+
+impl Figures {
+    /// KiB that a robot more costs.
+    pub fn memory_a_robot(&self) -> f64 {
+        match (self.loads.first(), self.loads.last()) {
+            (Some(few), Some(many)) if many.robots > few.robots => {
+                (many.memory - few.memory) * 1024.0 / (many.robots - few.robots) as f64
+            }
+            _ => 0.0,
+        }
+    }
+
+    /// The figures one by one.
+    pub fn rows(&self) -> Vec<Row> {
+        let row =
+            |name: &str, value, unit| Row::once(format!("detector/fleet/{name}"), value, unit);
+        let mut rows = Vec::new();
+        let named = self
+            .loads
+            .iter()
+            .map(|load| (format!("{}_robots", load.robots), load));
+        for (name, load) in named.chain([("flood".to_owned(), &self.flood)]) {
+            let most = match name.as_str() {
+                "flood" => ("capacity", self.capacity),
+                _ => ("offered", load.offered()),
+            };
+            rows.push(row(&format!("served/{name}"), load.served, "1/s").of(most.0, most.1));
+            rows.push(row(&format!("age_p99/{name}"), load.age[1], "ms"));
+            rows.push(row(&format!("fairness/{name}"), load.fairness, "1"));
+        }
+        rows.push(row("capacity", self.capacity, "1/s"));
+        rows.push(row("memory_a_robot", self.memory_a_robot(), "KiB"));
+        rows
+    }
+
+    /// As a table in Markdown.
+    pub fn table(&self) -> String {
+        let mut table = "| robots | sent, 1/s | served, 1/s | age p50, ms | age p99, ms | Jain's index | memory, MiB |\n\
+                         |---|---|---|---|---|---|---|\n"
+            .to_owned();
+        for load in &self.loads {
+            let Load {
+                robots,
+                served,
+                age: [p50, p99],
+                fairness,
+                memory,
+            } = load;
+            let offered = load.offered();
+            table += &format!(
+                "| {robots} | {offered:.0} | {served:.1} | {p50:.1} | {p99:.1} | {fairness:.3} | {memory:.0} |\n"
+            );
+        }
+        let Load {
+            robots,
+            served,
+            age: [p50, p99],
+            fairness,
+            memory,
+        } = &self.flood;
+        let offered = 2.0 * self.capacity * (1.0 + (FLOOD - 1.0) / *robots as f64);
+        table
+            + &format!(
+                "| {robots}, one floods | {offered:.0} | {served:.1} | {p50:.1} | {p99:.1} | {fairness:.3} | {memory:.0} |\n\n\
+                 At most {:.1} frames a second; a robot more costs {:.0} KiB.\n",
+                self.capacity,
+                self.memory_a_robot()
+            )
+    }
+
+    /// As a picture, SVG: bars by the number of robots.
+    pub fn plot(&self) -> String {
+        let panel = |title, value: fn(&Load) -> f64| {
+            let bars = self
+                .loads
+                .iter()
+                .map(|load| (load.robots.to_string(), value(load)));
+            (title, bars.collect::<Vec<_>>())
+        };
+        plot::bars(
+            "robots",
+            &[
+                panel("served of what was sent, %", |load| {
+                    100.0 * load.served / load.offered()
+                }),
+                panel("age of a frame at inference, p99, ms", |load| load.age[1]),
+                panel("memory, MiB", |load| load.memory),
+            ],
         )
-        .of("capacity", capacity),
-    );
-    rows.push(Row::once(
-        "detector/fleet/age_p99/flood".to_owned(),
-        measured.status.age_ms.p99,
-        "ms",
-    ));
-    Ok(rows)
+    }
 }
 
 /// A node, its router, and what hears the answers.
@@ -109,26 +185,12 @@ struct Fleet {
     router: Session,
 }
 
-/// What one measurement gave.
-struct Measured {
-    /// Answers by robot.
-    served: BTreeMap<String, u64>,
-    status: DetectorStatus,
-}
-
-impl Measured {
-    /// Answers a second.
-    fn rate(&self) -> f64 {
-        self.served.values().sum::<u64>() as f64 / SPAN.as_secs_f64()
-    }
-
-    /// Jain's index over the answers of `robots` robots: 1 when all have the same, 1/n when one has all.
-    fn fairness(&self, robots: usize) -> f64 {
-        let shares = self.served.values().map(|served| *served as f64);
-        let sum: f64 = shares.clone().sum();
-        let squares: f64 = shares.map(|share| share * share).sum();
-        sum * sum / (robots as f64 * squares)
-    }
+/// Jain's index over the answers of `robots` robots: 1 when all have the same, 1/n when one has all.
+fn jain(served: &BTreeMap<String, u64>, robots: usize) -> f64 {
+    let shares = served.values().map(|served| *served as f64);
+    let sum: f64 = shares.clone().sum();
+    let squares: f64 = shares.map(|share| share * share).sum();
+    sum * sum / (robots as f64 * squares)
 }
 
 impl Fleet {
@@ -171,7 +233,7 @@ impl Fleet {
     }
 
     /// Cameras at `rates` (Hz) for [`SPAN`].
-    fn measure(&self, rates: &[f64]) -> Result<Measured> {
+    fn measure(&self, rates: &[f64]) -> Result<Load> {
         let frame = frame();
         let period = |robot: usize| Duration::from_secs_f64(1.0 / rates[robot]);
         let started = Instant::now();
@@ -201,9 +263,13 @@ impl Fleet {
             count(answer, &mut served);
         }
         self.statuses.drain().for_each(drop);
-        Ok(Measured {
-            served,
-            status: next(&self.statuses)?,
+        let age = next(&self.statuses)?.age_ms;
+        Ok(Load {
+            robots: rates.len(),
+            served: served.values().sum::<u64>() as f64 / SPAN.as_secs_f64(),
+            age: [age.p50, age.p99],
+            fairness: jain(&served, rates.len()),
+            memory: self.node.memory()? as f64 / f64::from(1 << 20),
         })
     }
 
@@ -289,5 +355,54 @@ impl Drop for Node {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_and_the_plot_say_what_was_measured() {
+        let load = |robots: usize, memory| Load {
+            robots,
+            served: 4.0 * robots as f64,
+            age: [1.25, 30.5],
+            fairness: 0.998,
+            memory,
+        };
+        let figures = Figures {
+            loads: vec![load(1, 100.0), load(5, 101.0)],
+            capacity: 40.0,
+            flood: load(16, 102.0),
+        };
+        let table = figures.table();
+        for line in [
+            "| 5 | 25 | 20.0 | 1.2 | 30.5 | 0.998 | 101 |",
+            "| 16, one floods | 125 | 64.0 | 1.2 | 30.5 | 0.998 | 102 |",
+            "At most 40.0 frames a second; a robot more costs 256 KiB.",
+        ] {
+            assert!(table.contains(line), "{table}");
+        }
+        let plot = figures.plot();
+        for text in [">memory, MiB<", ">101<", ">80<", ">30.5<"] {
+            assert!(plot.contains(text), "{text}: {plot}");
+        }
+        let rows = figures.rows();
+        let served = rows
+            .iter()
+            .find(|row| row.name == "detector/fleet/served/5_robots");
+        assert_eq!(served.and_then(|row| row.ratio), Some(0.8));
+    }
+
+    #[test]
+    fn fairness_is_jains_index() {
+        let served = |shares: &[u64]| {
+            let named = shares.iter().enumerate();
+            jain(&named.map(|(robot, n)| (name(robot), *n)).collect(), 4)
+        };
+        assert_eq!(served(&[5, 5, 5, 5]), 1.0);
+        // One that was never served counts too.
+        assert_eq!(served(&[7]), 0.25);
     }
 }

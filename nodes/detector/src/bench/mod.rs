@@ -1,8 +1,9 @@
 //! `detector bench`: the parts of a frame's way, one thread, interleaved run by run with the Python reference.
 
 mod fleet;
+mod plot;
 
-pub use fleet::fleet;
+pub use fleet::{Figures as FleetFigures, Load, fleet};
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -84,7 +85,15 @@ pub fn bench(options: &BenchOptions) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for [width, height] in options.sizes.iter().copied() {
         let mut peer = match &options.python {
-            Some(python) => Some(Peer::start(python, &options.model, width, height)?),
+            Some(python) => {
+                let provider = &pipeline.info().provider;
+                Some(Peer::start(
+                    python,
+                    &options.model,
+                    [width, height],
+                    provider,
+                )?)
+            }
             None => None,
         };
         let pixels = picture(width, height);
@@ -213,7 +222,12 @@ struct Peer {
 }
 
 impl Peer {
-    fn start(python: &Path, model: &Path, width: u32, height: u32) -> Result<Self> {
+    fn start(
+        python: &Path,
+        model: &Path,
+        [width, height]: [u32; 2],
+        provider: &str,
+    ) -> Result<Self> {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference.py");
         ensure!(
             script.is_file(),
@@ -225,6 +239,7 @@ impl Peer {
             .arg("time")
             .arg(model)
             .arg(format!("{width}x{height}"))
+            .arg(provider)
             // Python finds its own libraries; those of a sourced ROS would be in their way.
             .env_remove("LD_LIBRARY_PATH")
             .stdin(Stdio::piped())

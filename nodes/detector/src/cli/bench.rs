@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
 
 use crate::bench::{BenchOptions, Row, bench, fleet};
@@ -34,6 +34,9 @@ pub struct Bench {
     /// Measure instead one process that serves the cameras of 1, 4, 16 and 64 robots, for two minutes.
     #[arg(long)]
     fleet: bool,
+    /// Write the fleet's figures as a picture, too.
+    #[arg(long, value_name = "OUT.svg", requires = "fleet")]
+    plot: Option<PathBuf>,
 }
 
 /// Does what `args` say.
@@ -43,7 +46,16 @@ pub struct Bench {
 pub fn run(args: &Bench) -> Result<ExitCode> {
     let model = model_file::or_own(args.model.as_deref())?;
     let rows = if args.fleet {
-        fleet(&model, args.device)?
+        let figures = fleet(&model, args.device)?;
+        if let Some(out) = &args.plot {
+            std::fs::write(out, figures.plot())
+                .with_context(|| format!("cannot write {}", out.display()))?;
+        }
+        if !args.json {
+            print!("{}", figures.table());
+            return Ok(ExitCode::SUCCESS);
+        }
+        figures.rows()
     } else {
         bench(&BenchOptions {
             model,

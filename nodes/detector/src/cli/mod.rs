@@ -135,7 +135,15 @@ struct Info {
 
 /// Parses the command line, does what it says, and gives the exit status.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // With --json standard output holds one document, also where the command line is wrong.
+        Err(usage) if usage.use_stderr() && std::env::args_os().any(|arg| arg == "--json") => {
+            println!("{}", json!({ "error": usage.to_string() }));
+            return ExitCode::from(EXIT_BAD_INPUT);
+        }
+        Err(usage) => usage.exit(),
+    };
     start_log(cli.log_json);
     let json = match &cli.command {
         Command::Serve(_) => false,

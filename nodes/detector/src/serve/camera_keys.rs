@@ -27,6 +27,14 @@ pub fn camera_name(key_expr: &str) -> Result<&str> {
     Ok(name)
 }
 
+/// The name of the key on which a camera's intrinsics are, beside its pictures as ROS has it: `camera/color/camera_info`
+/// of `camera/color/image_raw` and of `camera/color/image_raw/compressed`.
+pub fn camera_info_name(camera: &str) -> String {
+    let picture = camera.strip_suffix("/compressed").unwrap_or(camera);
+    let folder = picture.rsplit_once('/').map(|(folder, _)| folder);
+    keys::of_robot(folder.unwrap_or_default(), "camera_info")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,5 +55,13 @@ mod tests {
             assert_eq!(camera_name(key_expr).unwrap(), name);
         }
         assert!(camera_name("camera/**").is_err());
+    }
+
+    #[test]
+    fn a_cameras_intrinsics_are_beside_its_pictures() {
+        for camera in [keys::COLOR_IMAGE, keys::COLOR_IMAGE_COMPRESSED] {
+            assert_eq!(camera_info_name(camera), keys::COLOR_CAMERA_INFO);
+        }
+        assert_eq!(camera_info_name("image_raw"), "camera_info");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use wire::{DetectorStatus, ModelId, Percentiles, RobotStatus};
+use wire::{DetectorStatus, Percentiles, RobotStatus};
 
 use super::inbox::{Arrivals, Counts, Inbox};
 use crate::pipeline::Times;
@@ -59,6 +59,7 @@ pub struct Figures {
     inference: Window,
     postprocess: Window,
     inferred: u64,
+    robots_left: u64,
     /// Inferred and dropped, by the robot's place.
     robots: Vec<(u64, u64)>,
 }
@@ -75,6 +76,7 @@ impl Figures {
             inference: Window::new(),
             postprocess: Window::new(),
             inferred: 0,
+            robots_left: 0,
             robots: Vec::new(),
         }
     }
@@ -82,6 +84,7 @@ impl Figures {
     /// The robot in this place has left.
     pub fn forget(&mut self, robot: usize) {
         *self.robot(robot) = (0, 0);
+        self.robots_left += 1;
     }
 
     /// A frame of `robot` was not inferred.
@@ -110,14 +113,8 @@ impl Figures {
         robot.0
     }
 
-    /// The status as of now.
-    pub fn status(
-        &self,
-        run_id: &str,
-        model: &ModelId,
-        provider: &str,
-        inbox: &Inbox,
-    ) -> DetectorStatus {
+    /// The figures as of now.
+    pub fn status(&self, inbox: &Inbox) -> DetectorStatus {
         let Counts {
             robots,
             total,
@@ -128,17 +125,18 @@ impl Figures {
             ("superseded", total.superseded),
             ("too_many_robots", refused),
         ]);
-        let of_robot = |(robot, prefix, arrivals): (usize, String, Arrivals)| {
+        let now = Instant::now();
+        let of_robot = |(robot, prefix, arrivals, heard): (usize, String, Arrivals, Instant)| {
             let (frames_inferred, dropped) = self.robots.get(robot).copied().unwrap_or_default();
             let status = RobotStatus {
                 frames_in: arrivals.frames_in,
                 frames_inferred,
                 frames_dropped: dropped + arrivals.superseded,
+                silent_s: now.saturating_duration_since(heard).as_secs_f64(),
             };
             (prefix, status)
         };
         DetectorStatus {
-            run_id: run_id.to_owned(),
             uptime_s: self.started.elapsed().as_secs_f64(),
             frames_in: total.frames_in,
             frames_inferred: self.inferred,
@@ -146,14 +144,14 @@ impl Figures {
                 .filter(|(_, n)| *n > 0)
                 .map(|(reason, n)| (reason.to_owned(), n))
                 .collect(),
-            provider: provider.to_owned(),
-            model: model.clone(),
+            robots_left: self.robots_left,
             latency_ms: self.latency.percentiles(),
             age_ms: self.age.percentiles(),
             preprocess_ms: self.preprocess.percentiles(),
             inference_ms: self.inference.percentiles(),
             postprocess_ms: self.postprocess.percentiles(),
             robots: robots.into_iter().map(of_robot).collect(),
+            ..DetectorStatus::default()
         }
     }
 
@@ -216,7 +214,7 @@ mod tests {
         let mut figures = Figures::new();
         figures.dropped(3, Dropped::Encoding);
         figures.dropped(3, Dropped::Encoding);
-        let status = figures.status("run", &ModelId::default(), "CPU", &Inbox::default());
+        let status = figures.status(&Inbox::default());
         assert_eq!(
             status.frames_dropped,
             BTreeMap::from([("encoding".to_owned(), 2)])

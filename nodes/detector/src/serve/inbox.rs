@@ -51,8 +51,8 @@ pub struct Arrivals {
 /// Counters of the inbox since the start.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Place, prefix and counters of every robot that is here.
-    pub robots: Vec<(usize, String, Arrivals)>,
+    /// Place, prefix and counters of every robot that is here, and when it last sent a frame.
+    pub robots: Vec<(usize, String, Arrivals, Instant)>,
     /// Of all robots, also those that have left.
     pub total: Arrivals,
     /// Frames of robots beyond [`MAX_ROBOTS`].
@@ -210,7 +210,7 @@ impl Inbox {
         let state = self.lock();
         let of_robot = |(robot, place): (usize, &Option<Place>)| {
             let place = place.as_ref()?;
-            Some((robot, place.prefix.clone(), place.arrivals))
+            Some((robot, place.prefix.clone(), place.arrivals, place.heard))
         };
         Counts {
             robots: state

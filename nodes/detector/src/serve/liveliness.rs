@@ -2,7 +2,8 @@
 //!
 //! `zenoh-bridge-ros2dds` declares a token for each topic that it publishes,
 //! `@/<bridge>/@ros2_lv/MP/<key>/<type>/<qos>` with `§` for the slashes of key and type. Zenoh takes it back when the
-//! bridge is lost, so a robot's departure is known at once. For publishers without tokens silence has to do.
+//! bridge is lost, so a robot's departure is known at once. A camera without a bridge may declare its own key as a token.
+//! For publishers without tokens silence has to do.
 
 use std::sync::Arc;
 
@@ -22,20 +23,36 @@ const TOKENS: &str = "@/*/@ros2_lv/MP/*/*/*";
 /// prefix, has a token.
 ///
 /// # Errors
-/// When Zenoh refuses the subscription.
+/// When Zenoh refuses a subscription.
 pub fn subscribe(
     session: &Session,
     key: &str,
-    camera: String,
-    inbox: Arc<Inbox>,
-) -> Result<Subscriber<()>> {
+    camera: &str,
+    inbox: &Arc<Inbox>,
+) -> Result<[Subscriber<()>; 2]> {
     let cameras = KeyExpr::try_from(key.to_owned()).map_err(|error| anyhow!("{error}"))?;
+    let of_bridges = subscribe_tokens(session, TOKENS, &cameras, camera, inbox, camera_of)?;
+    let own = |token: &str| Some(token.to_owned());
+    let of_cameras = subscribe_tokens(session, key, &cameras, camera, inbox, own)?;
+    Ok([of_bridges, of_cameras])
+}
+
+/// `key_of` gives the camera's key that a token speaks of.
+fn subscribe_tokens(
+    session: &Session,
+    tokens: &str,
+    cameras: &KeyExpr<'static>,
+    camera: &str,
+    inbox: &Arc<Inbox>,
+    key_of: fn(&str) -> Option<String>,
+) -> Result<Subscriber<()>> {
+    let (cameras, camera, inbox) = (cameras.clone(), camera.to_owned(), Arc::clone(inbox));
     let subscriber = session
         .liveliness()
-        .declare_subscriber(TOKENS)
+        .declare_subscriber(tokens.to_owned())
         .history(true)
         .callback(move |sample| {
-            let Some(key) = camera_of(sample.key_expr().as_str()) else {
+            let Some(key) = key_of(sample.key_expr().as_str()) else {
                 return;
             };
             let robot = keys::robot_of(&key, &camera);

@@ -4,13 +4,16 @@
 //! the network while it holds a lock.
 
 mod camera_keys;
+mod depths;
 mod figures;
-mod inbox;
+pub mod inbox;
 mod key_frames;
 mod liveliness;
-mod poses;
+pub mod poses;
+mod router;
 mod worker;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -18,19 +21,26 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, anyhow};
 use crossbeam_channel::{Receiver, bounded, select};
 use signal_hook::consts::{SIGINT, SIGTERM};
-use wire::keys;
-use wire::messages::Odometry;
+use wire::messages::{CameraInfo, Header, Odometry};
+use wire::{SlamPose, keys};
 use zenoh::pubsub::Subscriber;
+use zenoh::sample::Sample;
 use zenoh::{Session, Wait};
 
 use crate::batch;
 use crate::boxes::Thresholds;
 use crate::model::{Model, ModelOptions};
+use crate::pieces::Pieces;
 use crate::pipeline::Pipeline;
+use crate::position::Intrinsics;
+use depths::Depths;
 use inbox::{Frame, Inbox};
 pub use key_frames::KeyFrames;
 use poses::Poses;
 use worker::Worker;
+
+/// The first bytes of a message, which hold its header: names longer than this are no frame's.
+const HEAD_LEN: usize = 1024;
 
 /// What `detector serve` is told.
 #[derive(Debug, Clone)]
@@ -96,29 +106,19 @@ pub fn serve(options: ServeOptions) -> Result<Ended> {
         Opened::Session(session) => session,
         Opened::Ended(ended) => return Ok(ended),
     };
-    let (inbox, poses) = (Arc::new(Inbox::default()), Arc::new(Poses::default()));
-    let mut subscribers = Vec::new();
-    for (key, camera) in cameras {
-        subscribers.push(liveliness::subscribe(
-            &session,
-            key,
-            camera.clone(),
-            Arc::clone(&inbox),
-        )?);
-        let odom = format!(
-            "{}{}",
-            key.strip_suffix(&camera).unwrap_or_default(),
-            keys::ODOM
-        );
-        subscribers.push(subscribe_frames(&session, key, camera, Arc::clone(&inbox))?);
-        subscribers.push(subscribe_odometry(&session, odom, Arc::clone(&poses))?);
-    }
+    let router = router::watch(&session)?;
+    let known = Known {
+        inbox: Arc::default(),
+        poses: Arc::default(),
+        depths: Arc::default(),
+    };
+    let subscribers = subscribe_all(&session, &cameras, &known)?;
     let run_id = options.run_id.unwrap_or_else(run_id);
     let worker = Worker::new(
         Pipeline::new(model, options.limits),
         session.clone(),
-        Arc::clone(&inbox),
-        poses,
+        known.clone(),
+        router.losses(),
         options.key_frames,
         run_id,
     )?;
@@ -130,11 +130,12 @@ pub fn serve(options: ServeOptions) -> Result<Ended> {
     tracing::info!(keys = ?options.keys, zenoh = %options.zenoh, "serving");
 
     let ended = signals.recv().context("the signal thread ended")?;
-    inbox.close();
+    known.inbox.close();
     worker
         .join()
         .map_err(|_| anyhow!("the inference thread panicked"))?;
-    drop(subscribers);
+    // Before the session is closed: that is no loss.
+    drop((subscribers, router));
     session
         .close()
         .wait()
@@ -142,24 +143,64 @@ pub fn serve(options: ServeOptions) -> Result<Ended> {
     Ok(ended)
 }
 
-fn subscribe_frames(
+/// What Zenoh's threads write and the inference thread reads.
+#[derive(Clone)]
+struct Known {
+    inbox: Arc<Inbox>,
+    poses: Arc<Poses>,
+    depths: Arc<Depths>,
+}
+
+/// Subscribes to `cameras` (key expression and name behind the robot's prefix) and to what is beside them.
+fn subscribe_all(
+    session: &Session,
+    cameras: &[(&str, String)],
+    known: &Known,
+) -> Result<Vec<Subscriber<()>>> {
+    let mut subscribers = Vec::new();
+    // Two cameras of one robot share its odometry.
+    let mut beside = BTreeMap::<_, Handler>::new();
+    for (key, camera) in cameras {
+        subscribers.extend(liveliness::subscribe(session, key, camera, &known.inbox)?);
+        subscribers.push(subscribe(session, key, camera, {
+            let known = known.clone();
+            move |robot, sample| frame_came(&known, robot, sample)
+        })?);
+        let robots = key.strip_suffix(camera.as_str()).unwrap_or_default();
+        beside.insert((robots, keys::ODOM.to_owned()), odometry_came);
+        beside.insert((robots, keys::SLAM_POSE.to_owned()), slam_pose_came);
+        beside.insert((robots, keys::DEPTH_IMAGE.to_owned()), depth_came);
+        let camera_info = camera_keys::camera_info_name(camera);
+        beside.insert((robots, camera_info), camera_info_came);
+    }
+    for ((robots, name), handle) in beside {
+        let known = known.clone();
+        subscribers.push(subscribe(
+            session,
+            &format!("{robots}{name}"),
+            &name,
+            move |robot, sample| handle(&known, robot, &sample),
+        )?);
+    }
+    Ok(subscribers)
+}
+
+/// Takes in a message of the robot with this key prefix.
+type Handler = fn(&Known, &str, &Sample);
+
+fn subscribe(
     session: &Session,
     key: &str,
-    camera: String,
-    inbox: Arc<Inbox>,
+    name: &str,
+    handle: impl Fn(&str, Sample) + Send + Sync + 'static,
 ) -> Result<Subscriber<()>> {
+    let name = name.to_owned();
     let subscriber = session
         .declare_subscriber(key.to_owned())
         .callback(move |sample| {
             let key = sample.key_expr().clone();
-            if let Some(prefix) = keys::robot_of(key.as_str(), &camera) {
-                inbox.put(
-                    prefix,
-                    Frame {
-                        sample,
-                        arrived: Instant::now(),
-                    },
-                );
+            if let Some(robot) = keys::robot_of(key.as_str(), &name) {
+                handle(robot, sample);
             }
         });
     subscriber
@@ -167,21 +208,52 @@ fn subscribe_frames(
         .map_err(|error| anyhow!("cannot subscribe to {key:?}: {error}"))
 }
 
-fn subscribe_odometry(session: &Session, key: String, poses: Arc<Poses>) -> Result<Subscriber<()>> {
-    let subscriber = session
-        .declare_subscriber(key.clone())
-        .callback(move |sample| {
-            let payload = sample.payload().to_bytes();
-            if let Some(prefix) = keys::robot_of(sample.key_expr().as_str(), keys::ODOM) {
-                match Odometry::read(&payload) {
-                    Ok(odometry) => poses.add(prefix, &odometry, Instant::now()),
-                    Err(error) => tracing::debug!(%error, "odometry not understood"),
-                }
-            }
-        });
-    subscriber
-        .wait()
-        .map_err(|error| anyhow!("cannot subscribe to {key:?}: {error}"))
+fn frame_came(known: &Known, robot: &str, sample: Sample) {
+    let arrived = Instant::now();
+    let mut head = [0; HEAD_LEN];
+    // One that cannot be read is counted when its turn comes.
+    if let Ok(header) = Header::read(Pieces::Zenoh(sample.payload()).head(&mut head)) {
+        known.poses.frame_came(robot, header.stamp, arrived);
+    }
+    known.inbox.put(robot, Frame { sample, arrived });
+}
+
+fn odometry_came(known: &Known, robot: &str, sample: &Sample) {
+    match Odometry::read(&sample.payload().to_bytes()) {
+        Ok(odometry) => known.poses.add(robot, &odometry, Instant::now()),
+        Err(error) => tracing::debug!(%error, "odometry not understood"),
+    }
+}
+
+fn slam_pose_came(known: &Known, robot: &str, sample: &Sample) {
+    match SlamPose::from_json(&sample.payload().to_bytes()) {
+        Ok(pose) => known.poses.add_slam(robot, &pose, Instant::now()),
+        Err(error) => tracing::debug!(%error, "SLAM pose not understood"),
+    }
+}
+
+fn depth_came(known: &Known, robot: &str, sample: &Sample) {
+    let payload = sample.payload();
+    let mut head = [0; HEAD_LEN];
+    match Header::read(Pieces::Zenoh(payload).head(&mut head)) {
+        Ok(Header { stamp, .. }) => {
+            let now = Instant::now();
+            known.depths.add(robot, stamp, payload.clone(), now);
+        }
+        Err(error) => tracing::debug!(%error, "depth picture not understood"),
+    }
+}
+
+fn camera_info_came(known: &Known, robot: &str, sample: &Sample) {
+    match CameraInfo::read(&sample.payload().to_bytes()) {
+        Ok(info) => {
+            let intrinsics = Intrinsics::new(&info);
+            known
+                .depths
+                .set_intrinsics(robot, intrinsics, Instant::now());
+        }
+        Err(error) => tracing::debug!(%error, "camera info not understood"),
+    }
 }
 
 /// SIGINT and SIGTERM, as they come.

@@ -1,12 +1,16 @@
-//! Where each robot was when a frame was taken: odometry, interpolated to the frame's stamp.
+//! Where each robot was when a frame was taken: by SLAM where it is at work, else by odometry, interpolated to the
+//! frame's stamp.
+//!
+//! A SLAM pose has no stamp. It is that of the newest frame that had come when it came, for SLAM looks at one frame after
+//! the other; from there odometry leads on to the stamp that is asked for.
 
 use std::collections::{HashMap, VecDeque};
 use std::f64::consts::TAU;
-use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use wire::Stamp;
 use wire::messages::Odometry;
+use wire::{PoseFrame, SlamPose, Stamp};
 
 use super::inbox::{MAX_ROBOTS, SILENCE};
 
@@ -14,8 +18,16 @@ use super::inbox::{MAX_ROBOTS, SILENCE};
 const KEPT: usize = 256;
 /// A frame further than this from the nearest odometry has no pose, ns.
 const MAX_GAP_NANOS: i64 = 200_000_000;
+/// SLAM poses that are kept, by robot.
+const KEPT_SLAM: usize = 8;
+/// So long odometry leads on from a SLAM pose, ns; then SLAM counts as lost.
+const MAX_SLAM_AGE_NANOS: i64 = 1_000_000_000;
+/// So long a SLAM pose is good without odometry, ns: a little more than from one to the next at its 5 Hz.
+const MAX_SLAM_GAP_NANOS: i64 = 300_000_000;
+/// A SLAM pose that came before any frame is that of the first, if it comes so soon.
+const FIRST_FRAME: Duration = Duration::from_millis(500);
 
-/// A pose in the plane, in the frame that odometry counts from.
+/// A pose in the plane.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pose {
     /// m.
@@ -32,16 +44,24 @@ pub struct Poses {
     robots: Mutex<HashMap<String, Track>>,
 }
 
-/// The last poses of one robot, by rising time in ns.
+/// What is known of one robot's way.
 struct Track {
-    poses: VecDeque<(i64, Pose)>,
+    odometry: History<KEPT>,
+    slam: History<KEPT_SLAM>,
+    /// Stamp of the newest frame, ns.
+    newest_frame: Option<i64>,
+    /// A SLAM pose that came before any frame.
+    waiting: Option<(Pose, Instant)>,
     heard: Instant,
 }
+
+/// Poses by rising time in ns, `MOST` of them at most.
+#[derive(Default)]
+struct History<const MOST: usize>(VecDeque<(i64, Pose)>);
 
 impl Poses {
     /// Takes in odometry of the robot with this key prefix, which came at `now`.
     pub fn add(&self, prefix: &str, odometry: &Odometry<'_>, now: Instant) {
-        let nanos = odometry.stamp.as_nanos();
         let [x, y, _] = odometry.position;
         let pose = Pose {
             x,
@@ -51,50 +71,136 @@ impl Poses {
         if ![pose.x, pose.y, pose.yaw].into_iter().all(f64::is_finite) {
             return;
         }
-        let mut robots = self.robots.lock().unwrap_or_else(PoisonError::into_inner);
+        self.update(prefix, now, |track| {
+            track.odometry.add(odometry.stamp.as_nanos(), pose);
+        });
+    }
+
+    /// Takes in a SLAM pose, which came at `now`.
+    pub fn add_slam(&self, prefix: &str, slam: &SlamPose, now: Instant) {
+        let [x, y, yaw] = slam.in_plane();
+        let pose = Pose { x, y, yaw };
+        self.update(prefix, now, |track| match track.newest_frame {
+            Some(nanos) => track.slam.add(nanos, pose),
+            None => track.waiting = Some((pose, now)),
+        });
+    }
+
+    /// A frame with this stamp has come.
+    pub fn frame_came(&self, prefix: &str, stamp: Stamp, now: Instant) {
+        let nanos = stamp.as_nanos();
+        self.update(prefix, now, |track| {
+            track.newest_frame = Some(nanos);
+            if let Some((pose, came)) = track.waiting.take()
+                && now.saturating_duration_since(came) <= FIRST_FRAME
+            {
+                track.slam.add(nanos, pose);
+            }
+        });
+    }
+
+    /// Drops the poses of robots of which nothing was heard for [`SILENCE`] as of `now`.
+    pub fn forget_silent(&self, now: Instant) {
+        self.lock()
+            .retain(|_, track| now.saturating_duration_since(track.heard) < SILENCE);
+    }
+
+    /// Where the robot was at `stamp`, and in which frame that is; `None` when nothing is known near it.
+    pub fn at(&self, prefix: &str, stamp: Stamp) -> Option<(Pose, PoseFrame)> {
+        let robots = self.lock();
+        let track = robots.get(prefix)?;
+        let nanos = stamp.as_nanos();
+        let by_slam = track.by_slam(nanos).map(|pose| (pose, PoseFrame::Map));
+        by_slam.or_else(|| {
+            let pose = track.odometry.at(nanos, MAX_GAP_NANOS)?;
+            Some((pose, PoseFrame::Odom))
+        })
+    }
+
+    /// As [`Poses::at`], by odometry alone.
+    pub fn by_odometry(&self, prefix: &str, stamp: Stamp) -> Option<Pose> {
+        let robots = self.lock();
+        robots
+            .get(prefix)?
+            .odometry
+            .at(stamp.as_nanos(), MAX_GAP_NANOS)
+    }
+
+    /// Changes a robot's track, which a robot that is new gets if there is room.
+    fn update(&self, prefix: &str, now: Instant, change: impl FnOnce(&mut Track)) {
+        let mut robots = self.lock();
         if !robots.contains_key(prefix) {
-            if robots.len() == MAX_ROBOTS {
+            if robots.len() >= MAX_ROBOTS {
                 return;
             }
-            let track = Track {
-                poses: VecDeque::with_capacity(KEPT),
-                heard: now,
-            };
-            robots.insert(prefix.to_owned(), track);
+            robots.insert(
+                prefix.to_owned(),
+                Track {
+                    odometry: History::default(),
+                    slam: History::default(),
+                    newest_frame: None,
+                    waiting: None,
+                    heard: now,
+                },
+            );
         }
-        let Some(Track { poses, heard }) = robots.get_mut(prefix) else {
-            return;
-        };
-        *heard = now;
-        if poses.back().is_some_and(|(last, _)| *last >= nanos) {
+        if let Some(track) = robots.get_mut(prefix) {
+            track.heard = now;
+            change(track);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Track>> {
+        // A panic elsewhere leaves the tracks whole.
+        self.robots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Track {
+    fn by_slam(&self, nanos: i64) -> Option<Pose> {
+        let near = self
+            .slam
+            .0
+            .iter()
+            .min_by_key(|(at, _)| at.abs_diff(nanos))?;
+        let (at, pose) = *near;
+        if at.abs_diff(nanos) > MAX_SLAM_AGE_NANOS as u64 {
+            return None;
+        }
+        let by_odometry = |nanos| self.odometry.at(nanos, MAX_GAP_NANOS);
+        match (by_odometry(at), by_odometry(nanos)) {
+            (Some(from), Some(to)) => Some(pose.after(&from, &to)),
+            _ => self.slam.at(nanos, MAX_SLAM_GAP_NANOS),
+        }
+    }
+}
+
+impl<const MOST: usize> History<MOST> {
+    fn add(&mut self, nanos: i64, pose: Pose) {
+        let Self(poses) = self;
+        match poses.back() {
+            Some((last, _)) if *last == nanos => _ = poses.pop_back(),
             // Time went back: a simulator was started anew.
-            poses.clear();
+            Some((last, _)) if *last > nanos => poses.clear(),
+            _ => {}
         }
-        if poses.len() == KEPT {
+        if poses.len() == MOST {
             poses.pop_front();
         }
         poses.push_back((nanos, pose));
     }
 
-    /// Drops the poses of robots whose odometry has been silent for [`SILENCE`] as of `now`.
-    pub fn forget_silent(&self, now: Instant) {
-        let mut robots = self.robots.lock().unwrap_or_else(PoisonError::into_inner);
-        robots.retain(|_, track| now.saturating_duration_since(track.heard) < SILENCE);
-    }
-
-    /// Where the robot was at `stamp`; `None` without odometry near it.
-    pub fn at(&self, prefix: &str, stamp: Stamp) -> Option<Pose> {
-        let robots = self.robots.lock().unwrap_or_else(PoisonError::into_inner);
-        let poses = &robots.get(prefix)?.poses;
-        let nanos = stamp.as_nanos();
+    /// The pose at a time that is at most `max_gap` from the nearest, or between two that are at most twice that apart.
+    fn at(&self, nanos: i64, max_gap: i64) -> Option<Pose> {
+        let Self(poses) = self;
         let after = poses.partition_point(|(at, _)| *at < nanos);
         let before = after.checked_sub(1).and_then(|index| poses.get(index));
         match (before, poses.get(after)) {
-            (Some((from, a)), Some((to, b))) if to - from <= 2 * MAX_GAP_NANOS => {
-                Some(between(a, b, (nanos - from) as f64 / (to - from) as f64))
+            (Some((from, a)), Some((to, b))) if to - from <= 2 * max_gap => {
+                Some(a.towards(b, (nanos - from) as f64 / (to - from) as f64))
             }
             (before, after) => {
-                let near = |pose: &&(i64, Pose)| (pose.0 - nanos).abs() <= MAX_GAP_NANOS;
+                let near = |pose: &&(i64, Pose)| (pose.0 - nanos).abs() <= max_gap;
                 after
                     .filter(near)
                     .or(before.filter(near))
@@ -104,14 +210,30 @@ impl Poses {
     }
 }
 
-/// The pose at a share of the way from `a` to `b`, turning the shorter way.
-fn between(a: &Pose, b: &Pose, share: f64) -> Pose {
-    let wrap = |angle: f64| angle - TAU * (angle / TAU).round();
-    Pose {
-        x: a.x + share * (b.x - a.x),
-        y: a.y + share * (b.y - a.y),
-        yaw: wrap(a.yaw + share * wrap(b.yaw - a.yaw)),
+impl Pose {
+    /// The pose at a share of the way to `other`, turning the shorter way.
+    fn towards(&self, other: &Self, share: f64) -> Self {
+        Self {
+            x: self.x + share * (other.x - self.x),
+            y: self.y + share * (other.y - self.y),
+            yaw: wrap(self.yaw + share * wrap(other.yaw - self.yaw)),
+        }
     }
+
+    /// Where a robot at this pose is after what leads from `from` to `to` in another frame.
+    fn after(&self, from: &Self, to: &Self) -> Self {
+        let (sin, cos) = (self.yaw - from.yaw).sin_cos();
+        let (x, y) = (to.x - from.x, to.y - from.y);
+        Self {
+            x: self.x + cos * x - sin * y,
+            y: self.y + sin * x + cos * y,
+            yaw: wrap(self.yaw + to.yaw - from.yaw),
+        }
+    }
+}
+
+fn wrap(angle: f64) -> f64 {
+    angle - TAU * (angle / TAU).round()
 }
 
 #[cfg(test)]
@@ -137,7 +259,9 @@ mod tests {
         let poses = Poses::default();
         add(&poses, 1_000_000_000, 1.0, 3.0);
         add(&poses, 1_020_000_000, 2.0, -3.0);
-        let pose = poses.at("robot", Stamp::from_nanos(1_005_000_000)).unwrap();
+        let pose = poses
+            .by_odometry("robot", Stamp::from_nanos(1_005_000_000))
+            .unwrap();
         assert!(
             (pose.x - 1.25).abs() < 1e-9 && (pose.y - 2.5).abs() < 1e-9,
             "{pose:?}"
@@ -149,7 +273,7 @@ mod tests {
         );
         assert_eq!(
             poses
-                .at("robot", Stamp::from_nanos(1_020_000_000))
+                .by_odometry("robot", Stamp::from_nanos(1_020_000_000))
                 .unwrap()
                 .x,
             2.0
@@ -159,17 +283,23 @@ mod tests {
     #[test]
     fn a_frame_far_from_any_odometry_has_no_pose() {
         let poses = Poses::default();
-        assert_eq!(poses.at("robot", Stamp::from_nanos(0)), None);
+        assert_eq!(poses.by_odometry("robot", Stamp::from_nanos(0)), None);
         add(&poses, 1_000_000_000, 1.0, 0.0);
         assert_eq!(
             poses
-                .at("robot", Stamp::from_nanos(1_150_000_000))
+                .by_odometry("robot", Stamp::from_nanos(1_150_000_000))
                 .unwrap()
                 .x,
             1.0
         );
-        assert_eq!(poses.at("robot", Stamp::from_nanos(1_250_000_000)), None);
-        assert_eq!(poses.at("other", Stamp::from_nanos(1_000_000_000)), None);
+        assert_eq!(
+            poses.by_odometry("robot", Stamp::from_nanos(1_250_000_000)),
+            None
+        );
+        assert_eq!(
+            poses.by_odometry("other", Stamp::from_nanos(1_000_000_000)),
+            None
+        );
     }
 
     #[test]
@@ -180,7 +310,10 @@ mod tests {
         }
         add(&poses, 20_000_000, -1.0, 0.0);
         assert_eq!(
-            poses.at("robot", Stamp::from_nanos(20_000_000)).unwrap().x,
+            poses
+                .by_odometry("robot", Stamp::from_nanos(20_000_000))
+                .unwrap()
+                .x,
             -1.0
         );
     }
@@ -192,10 +325,85 @@ mod tests {
         poses.forget_silent(Instant::now());
         assert!(
             poses
-                .at("robot", Stamp::from_nanos(1_000_000_000))
+                .by_odometry("robot", Stamp::from_nanos(1_000_000_000))
                 .is_some()
         );
         poses.forget_silent(Instant::now() + SILENCE);
-        assert_eq!(poses.at("robot", Stamp::from_nanos(1_000_000_000)), None);
+        assert_eq!(
+            poses.by_odometry("robot", Stamp::from_nanos(1_000_000_000)),
+            None
+        );
+    }
+
+    fn add_slam(poses: &Poses, x: f64, y: f64, yaw: f64) {
+        let (sin, cos) = yaw.sin_cos();
+        // The optical frame: x to the right, z ahead.
+        let pose = [cos, 0.0, -sin, -y, 0.0, 1.0, 0.0, 0.0, sin, 0.0, cos, x];
+        poses.add_slam("robot", &SlamPose { pose }, Instant::now());
+    }
+
+    fn frame_came(poses: &Poses, nanos: i64) {
+        poses.frame_came("robot", Stamp::from_nanos(nanos), Instant::now());
+    }
+
+    fn assert_near(pose: Pose, [x, y, yaw]: [f64; 3]) {
+        let near = (pose.x - x).abs() < 1e-9 && (pose.y - y).abs() < 1e-9;
+        assert!(near && wrap(pose.yaw - yaw).abs() < 1e-9, "{pose:?}");
+    }
+
+    #[test]
+    fn slam_goes_before_odometry_which_leads_on_from_its_last_pose() {
+        let poses = Poses::default();
+        for step in 0..=10 {
+            // Straight ahead at 1 m/s, as odometry counts.
+            let x = f64::from(step) * 0.1;
+            poses.add(
+                "robot",
+                &Odometry {
+                    stamp: Stamp::from_nanos(1_000_000_000 + i64::from(step) * 100_000_000),
+                    frame_id: "odom",
+                    child_frame_id: "base_footprint",
+                    position: [x, 0.0, 0.0],
+                    orientation: [0.0, 0.0, 0.0, 1.0],
+                },
+                Instant::now(),
+            );
+        }
+        let at = |millis: i64| poses.at("robot", Stamp::from_nanos(millis * 1_000_000));
+        assert_eq!(at(1_200).unwrap().1, PoseFrame::Odom);
+        frame_came(&poses, 1_200_000_000);
+        // In the map the robot looks to the left.
+        add_slam(&poses, 5.0, 3.0, TAU / 4.0);
+        let (pose, frame) = at(1_200).unwrap();
+        assert_eq!(frame, PoseFrame::Map);
+        assert_near(pose, [5.0, 3.0, TAU / 4.0]);
+        let (pose, _) = at(1_700).unwrap();
+        assert_near(pose, [5.0, 3.5, TAU / 4.0]);
+        // Too long ago: SLAM is lost.
+        for step in 11..=13 {
+            add(&poses, 1_000_000_000 + step * 100_000_000, 9.0, 0.0);
+        }
+        assert_eq!(at(2_250).unwrap().1, PoseFrame::Odom);
+        // Key frames go by odometry, which does not jump.
+        let stamp = Stamp::from_nanos(1_200_000_000);
+        assert_near(poses.by_odometry("robot", stamp).unwrap(), [0.2, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn slam_without_odometry_has_poses_near_its_frames() {
+        let poses = Poses::default();
+        // It came before the first frame.
+        add_slam(&poses, 1.0, 0.0, 0.0);
+        frame_came(&poses, 1_000_000_000);
+        frame_came(&poses, 1_200_000_000);
+        add_slam(&poses, 2.0, 0.0, 0.0);
+        let at = |millis: i64| poses.at("robot", Stamp::from_nanos(millis * 1_000_000));
+        let expected = [(1_000, 1.0), (1_050, 1.25), (1_200, 2.0), (1_400, 2.0)];
+        for (millis, x) in expected {
+            let (pose, frame) = at(millis).unwrap();
+            assert_eq!(frame, PoseFrame::Map);
+            assert_near(pose, [x, 0.0, 0.0]);
+        }
+        assert_eq!(at(1_600), None);
     }
 }

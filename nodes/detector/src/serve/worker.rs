@@ -1,11 +1,13 @@
 //! The thread that infers: takes frames in turn, answers each with one message.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
-use wire::messages::{CompressedImageHeader, ImageHeader};
-use wire::{Detection, Detections, ModelId, PoseFrame, Stamp, keys};
+use wire::messages::{CompressedImageHeader, Header, ImageHeader};
+use wire::{Detection, Detections, DetectorStatus, ModelId, Stamp, keys};
+use zenoh::bytes::ZBytes;
 use zenoh::pubsub::Publisher;
 use zenoh::qos::CongestionControl;
 use zenoh::{Session, Wait};
@@ -13,21 +15,20 @@ use zenoh::{Session, Wait};
 use super::figures::{Dropped, Figures};
 use super::inbox::{Gone, Inbox, Turn};
 use super::key_frames::{KeyFrames, LastKeyFrame};
-use super::poses::Poses;
+use super::{HEAD_LEN, Known};
 use crate::boxes::Found;
 use crate::encoding::PixelOrder;
 use crate::letterbox::Letterbox;
 use crate::photo;
 use crate::pieces::Pieces;
 use crate::pipeline::{DetectError, Pipeline, Times};
+use crate::position::Depth;
 use crate::rows::{Picture, PictureError};
 use crate::tracker::Tracker;
 
 const STATUS_PERIOD: Duration = Duration::from_secs(1);
 /// At most one warning a second about dropped frames, whoever sends them.
 const WARNING_PERIOD: Duration = Duration::from_secs(1);
-/// The first bytes of a message, which hold its header: names longer than this are no frame's.
-const HEAD_LEN: usize = 1024;
 
 /// What is kept of a robot while it is there.
 struct Robot {
@@ -38,10 +39,9 @@ struct Robot {
 }
 
 /// A frame that stands in the input tensor.
-struct Placed<'a> {
-    turn: &'a Turn,
-    stamp: Stamp,
-    frame_id: String,
+struct Placed {
+    /// Which of the turns it is.
+    turn: usize,
     letterbox: Letterbox,
     preprocess: Duration,
 }
@@ -50,8 +50,8 @@ struct Placed<'a> {
 pub struct Worker {
     pipeline: Pipeline,
     session: Session,
-    inbox: Arc<Inbox>,
-    poses: Arc<Poses>,
+    known: Known,
+    router_losses: Arc<AtomicU64>,
     key_frames: Option<KeyFrames>,
     run_id: String,
     model: ModelId,
@@ -64,6 +64,10 @@ pub struct Worker {
     last_object: u64,
     figures: Figures,
     warned: Option<Instant>,
+    /// Buffers, so that a frame costs no allocation before its boxes are known.
+    placed: Vec<Placed>,
+    boxes: Vec<Found>,
+    depths: Vec<f32>,
 }
 
 impl Worker {
@@ -74,8 +78,8 @@ impl Worker {
     pub fn new(
         pipeline: Pipeline,
         session: Session,
-        inbox: Arc<Inbox>,
-        poses: Arc<Poses>,
+        known: Known,
+        router_losses: Arc<AtomicU64>,
         key_frames: Option<KeyFrames>,
         run_id: String,
     ) -> Result<Self> {
@@ -92,8 +96,8 @@ impl Worker {
         Ok(Self {
             pipeline,
             session,
-            inbox,
-            poses,
+            known,
+            router_losses,
             key_frames,
             run_id,
             model,
@@ -104,6 +108,9 @@ impl Worker {
             last_object: 0,
             figures: Figures::new(),
             warned: None,
+            placed: Vec::new(),
+            boxes: Vec::new(),
+            depths: Vec::new(),
         })
     }
 
@@ -113,12 +120,12 @@ impl Worker {
         let mut turns = Vec::with_capacity(max_batch);
         self.publish_status();
         let mut status_due = Instant::now() + STATUS_PERIOD;
-        while self.inbox.take(max_batch, status_due, &mut turns) {
+        while self.known.inbox.take(max_batch, status_due, &mut turns) {
             self.answer(&turns);
             turns.clear();
             let due = status_due <= Instant::now();
             // At once, for robots may come and go faster than statuses.
-            if due || self.inbox.someone_left() {
+            if due || self.known.inbox.someone_left() {
                 self.forget_gone();
             }
             if due {
@@ -132,56 +139,62 @@ impl Worker {
     /// Infers the frames of `turns` in one run and answers each.
     fn answer(&mut self, turns: &[Turn]) {
         let started = Instant::now();
-        let mut placed = Vec::with_capacity(turns.len());
-        for turn in turns {
+        let mut placed = std::mem::take(&mut self.placed);
+        placed.clear();
+        for (index, turn) in turns.iter().enumerate() {
+            let placing = Instant::now();
             match self.place(turn, turns.len(), placed.len()) {
-                Ok(frame) => placed.push(frame),
+                Ok(letterbox) => placed.push(Placed {
+                    turn: index,
+                    letterbox,
+                    preprocess: placing.elapsed(),
+                }),
                 Err((reason, detail)) => self.lose(turn, reason, &detail),
             }
         }
-        if placed.is_empty() {
-            return;
-        }
         let running = Instant::now();
-        if let Err(error) = self.pipeline.run(turns.len()) {
-            for frame in placed {
-                self.lose(frame.turn, Dropped::Inference, &error.to_string());
-            }
-            return;
-        }
+        let result = match placed.is_empty() {
+            true => Ok(()),
+            false => self.pipeline.run(turns.len()),
+        };
         let inference = running.elapsed();
-        for (index, frame) in placed.into_iter().enumerate() {
+        for (index, frame) in placed.iter().enumerate() {
+            let turn = &turns[frame.turn];
+            if let Err(error) = &result {
+                self.lose(turn, Dropped::Inference, &error.to_string());
+                continue;
+            }
             let reading = Instant::now();
+            self.boxes.clear();
             let boxes = self.pipeline.boxes(turns.len(), index).iter();
-            let boxes = boxes.map(|found| Found {
+            self.boxes.extend(boxes.map(|found| Found {
                 bbox: frame.letterbox.to_source(found.bbox),
                 ..*found
-            });
-            let boxes: Vec<Found> = boxes.collect();
+            }));
             let times = Times {
                 preprocess: frame.preprocess,
                 inference,
                 postprocess: reading.elapsed(),
             };
-            if let Err(error) = self.publish(frame, &boxes, started, times) {
+            if let Err(error) = self.publish(turn, frame.letterbox.source, started, times) {
                 tracing::error!(%error, "detections of a frame are lost");
             }
         }
+        self.placed = placed;
     }
 
     /// Writes a frame into the input tensor, as number `index` of a run of `frames`.
-    fn place<'a>(
+    fn place(
         &mut self,
-        turn: &'a Turn,
+        turn: &Turn,
         frames: usize,
         index: usize,
-    ) -> Result<Placed<'a>, (Dropped, String)> {
-        let started = Instant::now();
+    ) -> Result<Letterbox, (Dropped, String)> {
         let payload = Pieces::Zenoh(turn.frame.sample.payload());
         let mut head = [0; HEAD_LEN];
         let head = payload.head(&mut head);
         let malformed = |error: wire::cdr::CdrError| (Dropped::Malformed, error.to_string());
-        let (stamp, frame_id, letterbox) = if is_compressed(turn) {
+        let letterbox = if is_compressed(turn) {
             let header = CompressedImageHeader::read(head, payload.len()).map_err(malformed)?;
             self.check_key_frame(turn.robot, header.stamp)?;
             let bytes = turn.frame.sample.payload().to_bytes();
@@ -191,22 +204,14 @@ impl Worker {
             let (width, height) = pixels.dimensions();
             let picture = Picture::from_pixels(pixels.as_raw(), width, height, PixelOrder::Rgb)
                 .map_err(refused)?;
-            let letterbox = self.pipeline.place(&picture, frames, index);
-            (header.stamp, header.frame_id, letterbox)
+            self.pipeline.place(&picture, frames, index)
         } else {
             let header = ImageHeader::read(head, payload.len()).map_err(malformed)?;
             let picture = Picture::new(&header, payload).map_err(refused)?;
             self.check_key_frame(turn.robot, header.stamp)?;
-            let letterbox = self.pipeline.place(&picture, frames, index);
-            (header.stamp, header.frame_id, letterbox)
+            self.pipeline.place(&picture, frames, index)
         };
-        Ok(Placed {
-            turn,
-            stamp,
-            frame_id: frame_id.to_owned(),
-            letterbox: letterbox.map_err(failed)?,
-            preprocess: started.elapsed(),
-        })
+        letterbox.map_err(failed)
     }
 
     /// An error for a frame that is to be passed over because its robot has not moved.
@@ -214,12 +219,13 @@ impl Worker {
         let Some(rule) = self.key_frames else {
             return Ok(());
         };
-        let robot = robot_at(&mut self.robots, robot, &self.inbox, &self.session);
+        let robot = robot_at(&mut self.robots, robot, &self.known.inbox, &self.session);
         // Without a publisher there will be no answer, and an error when it is sent.
         let Ok(robot) = robot else {
             return Ok(());
         };
-        let pose = self.poses.at(&robot.prefix, stamp);
+        // By odometry: SLAM's pose may jump.
+        let pose = self.known.poses.by_odometry(&robot.prefix, stamp);
         if robot.last_key_frame.is_next(rule, stamp.as_nanos(), pose) {
             Ok(())
         } else {
@@ -227,24 +233,34 @@ impl Worker {
         }
     }
 
+    /// Answers a frame of this size with the boxes that were found in it.
     fn publish(
         &mut self,
-        frame: Placed<'_>,
-        boxes: &[Found],
+        turn: &Turn,
+        size: [usize; 2],
         started: Instant,
         times: Times,
-    ) -> zenoh::Result<()> {
-        let Placed {
-            turn,
-            stamp,
-            frame_id,
-            ..
-        } = frame;
+    ) -> Result<()> {
+        let zenoh = |error: zenoh::Error| anyhow!("{error}");
         let latency = turn.frame.arrived.elapsed();
         let age = started.duration_since(turn.frame.arrived);
         let keyframe_id = self.figures.answered(turn.robot, age, latency, times);
-        let robot = robot_at(&mut self.robots, turn.robot, &self.inbox, &self.session)?;
-        let numbers = robot.tracker.next(boxes, &mut self.last_object);
+        let mut head = [0; HEAD_LEN];
+        let Header { stamp, frame_id } =
+            Header::read(Pieces::Zenoh(turn.frame.sample.payload()).head(&mut head))?;
+        let robot = robot_at(
+            &mut self.robots,
+            turn.robot,
+            &self.known.inbox,
+            &self.session,
+        )
+        .map_err(zenoh)?;
+        let numbers = robot.tracker.next(&self.boxes, &mut self.last_object);
+        let near = self.known.depths.at(&robot.prefix, stamp);
+        let depth = near
+            .as_ref()
+            .and_then(|(payload, intrinsics)| Some((depth_in(payload)?, intrinsics)));
+        let depths = &mut self.depths;
         let detection = |(found, number): (&Found, u64)| Detection {
             class: self
                 .class_names
@@ -254,38 +270,40 @@ impl Worker {
             confidence: found.confidence,
             bbox: found.bbox,
             det_id: format!("{}_t{number}", self.run_id),
-            position: None,
+            position: depth
+                .and_then(|(depth, intrinsics)| depth.locate(intrinsics, size, found.bbox, depths)),
         };
-        let detections = boxes.iter().zip(numbers).map(detection).collect();
-        let pose = self.poses.at(&robot.prefix, stamp);
+        let detections = self.boxes.iter().zip(numbers).map(detection).collect();
+        let pose = self.known.poses.at(&robot.prefix, stamp);
         let message = Detections {
             run_id: self.run_id.clone(),
             keyframe_id,
             timestamp: stamp.as_secs_f64(),
-            map_x: pose.map(|pose| pose.x),
-            map_y: pose.map(|pose| pose.y),
-            map_yaw: pose.map(|pose| pose.yaw),
-            pose_frame: pose.map(|_| PoseFrame::Odom),
+            map_x: pose.map(|(pose, _)| pose.x),
+            map_y: pose.map(|(pose, _)| pose.y),
+            map_yaw: pose.map(|(pose, _)| pose.yaw),
+            pose_frame: pose.map(|(_, frame)| frame),
             detections,
             stamp: Some(stamp),
-            frame_id: Some(frame_id),
+            frame_id: Some(frame_id.to_owned()),
             model: Some(self.model.clone()),
             latency_ms: Some(latency.as_secs_f64() * 1e3),
         };
-        robot.answers.put(message.to_json()).wait()
+        robot.answers.put(message.to_json()).wait().map_err(zenoh)
     }
 
     /// Drops all that is kept of robots that have left.
     fn forget_gone(&mut self) {
         let now = Instant::now();
-        for Gone { robot, prefix } in self.inbox.forget_gone(now) {
+        for Gone { robot, prefix } in self.known.inbox.forget_gone(now) {
             self.figures.forget(robot);
             if let Some(place) = self.robots.get_mut(robot) {
                 *place = None;
             }
             tracing::info!(robot = prefix, "robot has left");
         }
-        self.poses.forget_silent(now);
+        self.known.poses.forget_silent(now);
+        self.known.depths.forget_silent(now);
     }
 
     /// Counts a frame that is not answered.
@@ -298,9 +316,13 @@ impl Worker {
     }
 
     fn publish_status(&self) {
-        let status = self
-            .figures
-            .status(&self.run_id, &self.model, &self.provider, &self.inbox);
+        let status = DetectorStatus {
+            run_id: self.run_id.clone(),
+            router_losses: self.router_losses.load(Ordering::Relaxed),
+            provider: self.provider.clone(),
+            model: self.model.clone(),
+            ..self.figures.status(&self.known.inbox)
+        };
         if let Err(error) = self.status.put(status.to_json()).wait() {
             tracing::warn!(%error, "cannot publish the status");
         }
@@ -359,6 +381,14 @@ fn is_compressed(turn: &Turn) -> bool {
         .key_expr()
         .as_str()
         .ends_with("/compressed")
+}
+
+/// The depth picture in a payload; `None` when it is none.
+fn depth_in(payload: &ZBytes) -> Option<Depth<'_>> {
+    let pieces = Pieces::Zenoh(payload);
+    let mut head = [0; HEAD_LEN];
+    let header = ImageHeader::read(pieces.head(&mut head), pieces.len()).ok()?;
+    Depth::new(&header, pieces).ok()
 }
 
 fn refused(error: PictureError) -> (Dropped, String) {

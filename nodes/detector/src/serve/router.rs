@@ -1,0 +1,48 @@
+//! The connection with the router: Zenoh comes back to it by itself; here its losses are counted and told.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anyhow::{Result, anyhow};
+use zenoh::sample::SampleKind;
+use zenoh::session::TransportEventsListener;
+use zenoh::{Session, Wait};
+
+/// Watches as long as it lives.
+pub struct Watch {
+    losses: Arc<AtomicU64>,
+    _listener: TransportEventsListener<()>,
+}
+
+/// Watches a client's only connection.
+///
+/// # Errors
+/// When Zenoh refuses.
+pub fn watch(session: &Session) -> Result<Watch> {
+    let losses = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&losses);
+    let info = session.info();
+    let listener = info
+        .transport_events_listener()
+        .callback(move |event| match event.kind() {
+            SampleKind::Put => tracing::info!("the Zenoh router is back"),
+            SampleKind::Delete => {
+                counted.fetch_add(1, Ordering::Relaxed);
+                tracing::warn!("the Zenoh router is lost");
+            }
+        });
+    let listener = listener
+        .wait()
+        .map_err(|error| anyhow!("cannot watch the connection: {error}"))?;
+    Ok(Watch {
+        losses,
+        _listener: listener,
+    })
+}
+
+impl Watch {
+    /// How often the connection was lost, as it is counted.
+    pub fn losses(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.losses)
+    }
+}
