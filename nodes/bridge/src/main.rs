@@ -8,6 +8,7 @@ mod config;
 mod loopback;
 mod topics;
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, anyhow};
@@ -60,6 +61,8 @@ fn main() -> ExitCode {
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,zenoh=warn"));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // Colours are for a terminal, not for a log file.
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     match flags.log_format.as_str() {
         "json" => log.json().init(),

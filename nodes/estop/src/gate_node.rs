@@ -381,7 +381,11 @@ impl Gate {
             .is_none_or(|at| now.saturating_sub(at) >= HEARTBEAT_PERIOD)
         {
             self.beaten_at = Some(now);
-            self.pulse.iter_mut().for_each(Pulse::beat);
+            if let Some(pulse) = &mut self.pulse
+                && !pulse.beat()
+            {
+                self.watch.guard_has_left();
+            }
         }
         if self
             .watched_at

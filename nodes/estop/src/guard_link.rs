@@ -45,12 +45,16 @@ impl Pulse {
         self.stream.is_some()
     }
 
-    /// Shows that the gate lives; looks for a guard where there is none. Never waits.
-    pub fn beat(&mut self) {
+    /// Shows that the gate lives; looks for a guard where there is none. Never waits. False where the guard of the last
+    /// beat is gone: if another is on the line now, it has yet to tell its identity.
+    pub fn beat(&mut self) -> bool {
+        let had_guard = self.stream.is_some();
         self.write(HEARTBEAT);
+        let is_the_same = had_guard && self.stream.is_some();
         if self.stream.is_none() {
             self.stream = self.connect().ok();
         }
+        is_the_same
     }
 
     /// The gate ends and the base stands.
@@ -176,7 +180,7 @@ mod tests {
         fn gate(&self) -> (Pulse, Receiver<Signal>) {
             let (sender, signals) = bounded(4);
             let mut pulse = Pulse::new(&self.dir.path().join("guard"), sender);
-            pulse.beat();
+            assert!(!pulse.beat(), "a new guard");
             assert!(pulse.has_guard());
             (pulse, signals)
         }
@@ -189,9 +193,10 @@ mod tests {
     #[test]
     fn the_guard_tells_its_identity_and_hears_a_farewell() {
         let line = guard();
-        let (pulse, signals) = line.gate();
+        let (mut pulse, signals) = line.gate();
         assert!(matches!(signals.recv_timeout(PATIENCE), Ok(Signal::Guard(gid)) if gid == [7; 16]));
         assert_eq!(line.next(), GateNews::Arrived);
+        assert!(pulse.beat(), "the same guard");
         pulse.farewell();
         assert_eq!(line.next(), GateNews::Left);
     }

@@ -19,14 +19,17 @@ pub const GUARD_NODE: &str = "estop_guard";
 /// What the ROS graph shows for a publisher whose node is not discovered yet (`rmw_dds_common`).
 const UNKNOWN_NODE: &str = "_NODE_NAME_UNKNOWN_";
 /// A guard that has just started is seen in the graph a moment before it has told its identity, and its publisher a
-/// moment before its node.
+/// moment before its node. Nobody has this grace while the guard is on the line.
 const GUARD_GRACE: Duration = Duration::from_secs(3);
 
 /// Finds publishers that have no business on the base's topic.
 #[derive(Debug, Default)]
 pub struct Watch {
     own: Option<Gid>,
-    guard: Option<Gid>,
+    /// All that were heard of: a killed one stays in the graph until its lease is over.
+    guards: Vec<Gid>,
+    /// Whether the newest of them is on the line.
+    guard_is_here: bool,
     unknown_guard_since: Option<Duration>,
 }
 
@@ -38,13 +41,21 @@ impl Watch {
 
     /// The guard's publisher, as the guard has told it.
     pub fn set_guard(&mut self, gid: Gid) {
-        self.guard = Some(gid);
+        if !self.guards.contains(&gid) {
+            self.guards.push(gid);
+        }
+        self.guard_is_here = true;
+    }
+
+    /// The line to the guard is broken: a new one may come.
+    pub fn guard_has_left(&mut self) {
+        self.guard_is_here = false;
     }
 
     /// The first publisher of `seen` that is neither this gate nor its guard.
     pub fn foreign<'a>(&mut self, seen: &'a [Endpoint], now: Duration) -> Option<&'a Endpoint> {
         let is_known = |endpoint: &&Endpoint| {
-            Some(endpoint.gid) == self.own || Some(endpoint.gid) == self.guard
+            Some(endpoint.gid) == self.own || self.guards.contains(&endpoint.gid)
         };
         let mut unknown = seen
             .iter()
@@ -57,7 +68,9 @@ impl Watch {
         let unknown: Vec<_> = unknown.collect();
         let may_be_guard = |endpoint: &&&Endpoint| {
             let name = endpoint.node.rsplit('/').next().unwrap_or_default();
-            endpoint.node.trim_start_matches('/') == GUARD_NODE || name == UNKNOWN_NODE
+            let is_named_so =
+                endpoint.node.trim_start_matches('/') == GUARD_NODE || name == UNKNOWN_NODE;
+            is_named_so && !self.guard_is_here
         };
         if let Some(foreign) = unknown.iter().find(|endpoint| !may_be_guard(endpoint)) {
             return Some(foreign);
@@ -118,6 +131,30 @@ mod tests {
         assert_eq!(watch.foreign(&seen, ms(3000)), Some(&seen[1]));
         watch.set_guard([9; 16]);
         assert_eq!(watch.foreign(&seen, ms(3100)), None);
+    }
+
+    #[test]
+    fn while_the_guard_is_there_nobody_passes_for_a_new_one() {
+        let ms = Duration::from_millis;
+        let mut watch = Watch::default();
+        watch.set_own([1; 16]);
+        watch.set_guard([2; 16]);
+        let friends = [endpoint(1, "/estop"), endpoint(2, "/estop_guard")];
+        let nameless = "_NODE_NAMESPACE_UNKNOWN_/_NODE_NAME_UNKNOWN_";
+        for name in ["/estop_guard", nameless] {
+            let seen = [friends[0].clone(), friends[1].clone(), endpoint(3, name)];
+            assert_eq!(watch.foreign(&seen, ms(0)), Some(&seen[2]), "{name}");
+        }
+        // A killed guard stays in the graph for a while, beside its successor.
+        watch.guard_has_left();
+        let seen = [
+            friends[0].clone(),
+            friends[1].clone(),
+            endpoint(4, "/estop_guard"),
+        ];
+        assert_eq!(watch.foreign(&seen, ms(10_000)), None);
+        watch.set_guard([4; 16]);
+        assert_eq!(watch.foreign(&seen, ms(20_000)), None);
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! The node: subscriptions in, files out.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -29,6 +30,9 @@ use crate::truth::GroundTruth;
 
 /// How long the loop waits for ROS before it looks at Zenoh and the stop signal.
 const QUANTUM: Duration = Duration::from_millis(20);
+/// The simulator tells its figures once a second: at the end the next ones are waited for, so that no collision of the last
+/// second is missed.
+const LAST_FIGURES: Duration = Duration::from_millis(1200);
 /// A report is never older than this, so that little is lost however the run ends.
 const WRITE_PERIOD: Duration = Duration::from_secs(3);
 
@@ -83,7 +87,8 @@ pub fn run(flags: Flags, mut ros: RosNode) -> anyhow::Result<ExitCode> {
     };
     let run = Rc::new(RefCell::new(Run::new(setting, Instant::now())));
     let ended = Rc::new(RefCell::new(false));
-    subscribe(&mut ros, &flags, &run, &ended)?;
+    let figures_at = Rc::new(Cell::new(None));
+    subscribe(&mut ros, &flags, &run, &ended, &figures_at)?;
     let mut link = DetectorLink::open(&flags.zenoh)?;
     diagnostics::publish_each_second(&mut ros, diagnosis(&run))?;
 
@@ -92,6 +97,7 @@ pub fn run(flags: Flags, mut ros: RosNode) -> anyhow::Result<ExitCode> {
     let mut ready = false;
     let mut failure = None;
     let mut written = Instant::now();
+    let mut stop_wished = None;
     ros.spin_until(QUANTUM, |ros| {
         let round = (|| -> anyhow::Result<()> {
             if !ready && link.is_open()? {
@@ -104,6 +110,11 @@ pub fn run(flags: Flags, mut ros: RosNode) -> anyhow::Result<ExitCode> {
                     Message::Status(status) => run.borrow_mut().detector_status(&status),
                 }
             }
+            if ros.stop_requested() && stop_wished.is_none() {
+                stop_wished = Some(Instant::now());
+                // At once: who is in a hurry may not wait for the figures.
+                files.write_report(&run.borrow())?;
+            }
             if ended.replace(false) {
                 files.write_all(&run.borrow())?;
             } else if written.elapsed() > WRITE_PERIOD {
@@ -113,12 +124,18 @@ pub fn run(flags: Flags, mut ros: RosNode) -> anyhow::Result<ExitCode> {
             Ok(())
         })();
         failure = round.err();
-        failure.is_some() || ros.stop_requested()
+        failure.is_some() || stop_wished.is_some_and(|at| has_last_figures(at, figures_at.get()))
     });
     match failure {
         Some(error) => Err(error),
         None => files.write_all(&run.borrow()).map(|()| ExitCode::SUCCESS),
     }
+}
+
+/// Whether the simulator's figures are as new as they get: none ever came, some came after the wish to stop, or the time
+/// for it is over.
+fn has_last_figures(stop_wished: Instant, figures_at: Option<Instant>) -> bool {
+    figures_at.is_none_or(|at| at > stop_wished) || stop_wished.elapsed() > LAST_FIGURES
 }
 
 /// Where the run's files go.
@@ -162,6 +179,7 @@ fn subscribe(
     flags: &Flags,
     run: &Rc<RefCell<Run>>,
     ended: &Rc<RefCell<bool>>,
+    figures_at: &Rc<Cell<Option<Instant>>>,
 ) -> anyhow::Result<()> {
     let state = || qos::latched().keep_last(50);
     let reliable = || qos::reliable().keep_last(50);
@@ -226,14 +244,21 @@ fn subscribe(
             }
         },
     )?;
+    let figures_at = Rc::clone(figures_at);
+    let stop = ros.stop_flag();
     listen(
         ros,
         run,
         "/diagnostics",
         reliable(),
-        |run, m: DiagnosticArray, _| {
+        move |run, m: DiagnosticArray, at| {
             if let Some(figures) = from_ros::simulator_figures(&m) {
-                run.figures(figures);
+                if stop.load(Ordering::Relaxed) {
+                    run.last_figures(figures);
+                } else {
+                    run.figures(figures);
+                }
+                figures_at.set(Some(at));
             }
         },
     )?;

@@ -250,13 +250,21 @@ impl Run {
         self.figures = figures;
     }
 
+    /// The simulator's figures while the nodes end: what it waits for in vain from then on is no control period missed.
+    pub fn last_figures(&mut self, figures: SimulatorFigures) {
+        self.figures = SimulatorFigures {
+            missed_control_periods: self.figures.missed_control_periods,
+            ..figures
+        };
+    }
+
     /// The report as it stands at `now`.
     pub fn summary(&self, now: Instant) -> Summary {
         let (end, clock) = match &self.ended {
             Some(end) => (end.at, end.clock),
             None => (now, self.clock),
         };
-        let found = self.success().is_some();
+        // A tree may succeed without a find: one that only visits places.
         let estimate = self
             .success()
             .and_then(|search| search.sighting)
@@ -266,7 +274,7 @@ impl Run {
         let clock_wall_s =
             clock.map(|[first, newest]| newest.1.saturating_duration_since(first.1).as_secs_f64());
         Summary {
-            found,
+            found: estimate.is_some(),
             reason: self.reason(),
             class: self.class().map(str::to_owned),
             estimated_position: estimate,
@@ -366,7 +374,10 @@ impl Run {
     fn reason(&self) -> String {
         match self.ended.as_ref().map(|end| &end.search) {
             None => "interrupted".to_owned(),
-            Some(search) if search.state == SearchState::Succeeded => "found".to_owned(),
+            Some(search) if search.state == SearchState::Succeeded => match search.sighting {
+                Some(_) => "found".to_owned(),
+                None => "the tree succeeded without a find".to_owned(),
+            },
             Some(Search { leaf, reason, .. })
                 if leaf.is_empty() || reason.contains(leaf.as_str()) =>
             {

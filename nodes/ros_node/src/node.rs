@@ -1,5 +1,6 @@
 //! Creation and the one-threaded loop of a node.
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -76,22 +77,32 @@ pub fn spawn_on(spawner: &LocalSpawner, task: impl Future<Output = ()> + 'static
 }
 
 /// The whole of a node's `main`: logging, flags, parameters, node; then `body`. Its error ends the process with one
-/// message and status 2.
+/// message and status 2; the message is a JSON document on standard output where `--json` is on the command line.
 pub fn run<A: Parser>(
     name: &str,
     body: impl FnOnce(A, RosNode) -> anyhow::Result<ExitCode>,
 ) -> ExitCode {
-    match start::<A>(name).and_then(|(flags, node)| body(flags, node)) {
-        Ok(code) => code,
-        Err(error) => match error.downcast::<clap::Error>() {
-            // Help and version are no errors; clap knows which stream and status each has.
-            Ok(usage) => usage.exit(),
-            Err(error) => {
-                eprintln!("{name}: {error:#}");
-                ExitCode::from(2)
-            }
-        },
+    let error = match start::<A>(name).and_then(|(flags, node)| body(flags, node)) {
+        Ok(code) => return code,
+        Err(error) => error,
+    };
+    // Told even from a command line that does not parse.
+    let json = std::env::args_os().any(|arg| arg == "--json");
+    match error.downcast::<clap::Error>() {
+        // Help and version are no errors; clap knows which stream and status each has.
+        Ok(usage) if !json || !usage.use_stderr() => usage.exit(),
+        Ok(usage) => refuse(name, &usage.to_string(), json),
+        Err(error) => refuse(name, &format!("{error:#}"), json),
     }
+}
+
+fn refuse(name: &str, message: &str, json: bool) -> ExitCode {
+    if json {
+        println!("{}", serde_json::json!({ "error": message }));
+    } else {
+        eprintln!("{name}: {message}");
+    }
+    ExitCode::from(2)
 }
 
 fn start<A: Parser>(name: &str) -> anyhow::Result<(A, RosNode)> {
@@ -144,6 +155,8 @@ fn start_logging(format: Option<&str>) {
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,zenoh=warn"));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // Colours are for a terminal, not for a log file.
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     // A second subscriber in one process (tests) is refused, which is as well.
     let _ = match format {

@@ -1,6 +1,7 @@
 //! `turtlebot-maze run`, from the options to the exit status.
 
 use std::fs::File;
+use std::io::IsTerminal as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -86,6 +87,7 @@ fn log_to(out: &Path) -> Result<()> {
     let path = out.join("logs/runtime.log");
     let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
     let terminal = tracing_subscriber::fmt::layer()
+        .with_ansi(std::io::stderr().is_terminal())
         .without_time()
         .with_target(false)
         .with_writer(std::io::stderr);

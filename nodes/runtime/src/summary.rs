@@ -50,11 +50,13 @@ pub fn of_report(report: &Value, out: &Path) -> String {
     }
     lines.extend(times(report));
     lines.extend(counts(report));
+    let found = report["found"] == Value::Bool(true);
+    let frame = if found { "frame.png, " } else { "" };
     lines.push(format!(
-        "files: {} (report.json, run.rrd, map.png, frame.png, logs/)",
+        "files: {} (report.json, run.rrd, map.png, {frame}logs/)",
         out.display()
     ));
-    if report["found"] != Value::Bool(true) {
+    if !found {
         lines.push(format!(
             "read first: {}",
             out.join("logs/autonomy.log").display()
@@ -127,7 +129,7 @@ mod tests {
         assert_eq!(
             of_report(&report, Path::new("/out")),
             "not found: cup: search/LookForObject: nothing seen\n\
-             files: /out (report.json, run.rrd, map.png, frame.png, logs/)\n\
+             files: /out (report.json, run.rrd, map.png, logs/)\n\
              read first: /out/logs/autonomy.log"
         );
     }

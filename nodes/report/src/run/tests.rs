@@ -147,6 +147,16 @@ fn without_an_end_the_run_was_interrupted() {
 }
 
 #[test]
+fn a_tree_that_succeeds_without_a_sighting_has_found_nothing() {
+    let t = Instant::now();
+    let mut run = Run::new(setting(), t);
+    run.search(search(SearchState::Succeeded, 3, None), t);
+    let summary = run.summary(t);
+    assert!(!summary.found);
+    assert_eq!(summary.reason, "the tree succeeded without a find");
+}
+
+#[test]
 fn a_failure_names_the_leaf_and_its_reason() {
     let t = Instant::now();
     let mut run = Run::new(setting(), t);
@@ -191,5 +201,16 @@ fn goals_and_figures_are_passed_on() {
     assert_eq!(
         (summary.collisions, summary.frames.rendered),
         (Some(1), Some(20))
+    );
+    // The simulator waits in vain for nodes that are ending.
+    run.last_figures(SimulatorFigures {
+        collisions: Some(2),
+        missed_control_periods: Some(3),
+        ..SimulatorFigures::default()
+    });
+    let summary = run.summary(t);
+    assert_eq!(
+        (summary.collisions, summary.missed_control_periods),
+        (Some(2), Some(0))
     );
 }
