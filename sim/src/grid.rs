@@ -229,9 +229,10 @@ impl OccupancyGrid {
         }
         fs::write(folder.join("map.pgm"), image)?;
         let [x, y] = self.origin.map(|v| (v * 1e6).round() / 1e6);
+        // An unknown cell's 205 is an occupancy of 0.19608: a threshold above that would make it free.
         let yaml = format!(
             "image: map.pgm\nmode: trinary\nresolution: {}\norigin: [{x:?}, {y:?}, 0.0]\nnegate: 0\n\
-             occupied_thresh: 0.65\nfree_thresh: 0.25\n",
+             occupied_thresh: 0.65\nfree_thresh: 0.196\n",
             self.resolution,
         );
         fs::write(folder.join("map.yaml"), yaml)

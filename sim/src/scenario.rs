@@ -254,9 +254,9 @@ impl Scenario {
 
     /// Writes `world.sdf` with its textures and meshes, `map.pgm` and `map.yaml`, `locations.yaml` and `ground_truth.json`.
     pub fn write(&self, folder: &Path) -> Result<(), SdfError> {
-        let io = |source| SdfError::Io {
+        let io = |cause| SdfError::Io {
             path: folder.to_owned(),
-            source,
+            cause,
         };
         std::fs::create_dir_all(folder).map_err(io)?;
         self.world.write_sdf(&folder.join("world.sdf"))?;

@@ -61,6 +61,13 @@ fn the_map_is_what_nav2_reads() {
         254
     );
     assert!(pixels.contains(&0) && pixels.contains(&205));
+    // As map_server tells free from unknown.
+    let threshold = yaml
+        .lines()
+        .find_map(|line| line.strip_prefix("free_thresh: "));
+    let threshold: f64 = threshold.unwrap().parse().unwrap();
+    let occupancy = |pixel: f64| (255.0 - pixel) / 255.0;
+    assert!(occupancy(254.0) < threshold && occupancy(205.0) >= threshold);
 }
 
 const WALL: &str = "<model name='wall'><link name='l'><collision name='c'><geometry><box><size>1 1 1</size></box></geometry></collision></link></model>";
@@ -157,6 +164,18 @@ fn what_is_outside_the_subset_is_named_with_its_line() {
         assert!(message.contains(expected), "{inside}\n gave: {message}");
         assert!(message.contains("; "), "no remedy in: {message}");
     }
+}
+
+#[test]
+fn a_world_too_large_for_a_map_is_refused() {
+    let far = WALL
+        .replace("<link", "<pose>1e9 0 0 0 0 0</pose><link")
+        .replace("'wall'", "'far'");
+    let message = error(&format!("{WALL}{far}"));
+    assert!(
+        message.contains(":2: the world is 1000000001 m by 1 m"),
+        "{message}"
+    );
 }
 
 #[test]

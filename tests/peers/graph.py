@@ -7,6 +7,7 @@ import time
 import rclpy
 from rclpy.node import NodeNameNonExistentError
 
+MOVES_THE_ROBOT = ["/ungated/cmd_vel", "/cmd_vel_nav", "/goal_pose", "/ungated/goal_pose", "/initialpose"]
 WANTED = {"gatekeeper", "navigation", "autonomy", "report", "sim"}
 
 
@@ -47,6 +48,7 @@ def main():
     result = {
         "nodes": sorted(full(namespace, name) for name, namespace in names),
         "cmd_vel_publishers": publishers("/cmd_vel"),
+        "moving_publishers": {topic: publishers(topic) for topic in MOVES_THE_ROBOT},
         "ground_truth_subscribers": subscribers("/sim/ground_truth"),
         "ungated_goal_clients": sorted(clients.get("/ungated/navigate_to_pose/_action/send_goal", [])),
         "goal_clients": sorted(clients.get("/navigate_to_pose/_action/send_goal", [])),

@@ -1,7 +1,8 @@
 """A program without ROS on the Zenoh side of the bridge.
 
 `zenoh_side.py ENDPOINT watch`: prints `FRAMES n bytes` and `DETECTIONS {first message}`.
-`zenoh_side.py ENDPOINT attack`: puts velocities and goals on every key that could reach the robot, then prints `DONE`.
+`zenoh_side.py ENDPOINT attack`: puts velocities and goals on every key that could reach the robot: prints
+`PUTTING`, then `DONE` with the keys that something answered on.
 """
 
 import json
@@ -65,14 +66,17 @@ def attack(session):
         "ungated/navigate_to_pose/_action/send_goal",
         "navigate_to_pose/_action/send_goal",
     ]
-    for _ in range(50):
+    print("PUTTING", flush=True)
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
         for key in keys:
             session.put(key, twist_stamped(0.2))
         time.sleep(0.02)
+    answered = []
     for key in keys:
         for _ in session.get(key, payload=twist_stamped(0.2), timeout=1.0):
-            print("ANSWERED", key, flush=True)
-    print("DONE", flush=True)
+            answered.append(key)
+    print("DONE", *answered, flush=True)
 
 
 def main():

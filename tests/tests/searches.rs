@@ -44,7 +44,7 @@ fn assert_found(seed: &str) {
         .as_array()
         .unwrap()
         .iter()
-        .filter(|v| v["verdict"] != "GO")
+        .filter(|v| v["verdict"] != "go")
     {
         assert!(!refused["reason"].as_str().unwrap().is_empty(), "{refused}");
     }

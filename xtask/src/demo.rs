@@ -38,7 +38,7 @@ pub struct Flags {
     #[arg(long)]
     pub model: Option<PathBuf>,
     /// Real-time factor; 0: as fast as it goes
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value_t = 1.0, allow_hyphen_values = true)]
     pub speed: f64,
     /// Open the Rerun viewer
     #[arg(long)]

@@ -10,12 +10,12 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum SdfError {
     /// The file, or one that it names, cannot be read or written.
-    #[error("{}: {source}; check that the path is right and that you may use it", path.display())]
+    #[error("{}: {cause}; check that the path is right and that you may use it", path.display())]
     Io {
         /// Which file.
         path: PathBuf,
         /// What the system says.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// Something in the file is not as it must be.
     #[error("{}:{line}: {problem}; {remedy}", path.display())]
@@ -30,11 +30,11 @@ pub enum SdfError {
         remedy: String,
     },
     /// A picture cannot be written.
-    #[error("{}: cannot write the picture: {source}", path.display())]
+    #[error("{}: cannot write the picture: {cause}", path.display())]
     Picture {
         /// Which file.
         path: PathBuf,
         /// What the encoder says.
-        source: image::ImageError,
+        cause: image::ImageError,
     },
 }

@@ -14,6 +14,9 @@ use crate::robot;
 use crate::texture::Texture;
 use crate::world::{Collision, Light, Material, Model, Shape, Solid, Visual, World};
 
+/// The longest side of a world, m: its map has 0.05 m cells.
+const LARGEST: f64 = 300.0;
+
 /// What may stand in each element and is read.
 const READ: &[(&str, &[&str])] = &[
     ("sdf", &["world"]),
@@ -76,9 +79,9 @@ const IGNORED: &[(&str, &[&str])] = &[
 impl World {
     /// Reads a world. It must have something solid at the lidar's height that is no object: a wall.
     pub fn read_sdf(path: &Path) -> Result<Self, SdfError> {
-        let text = fs::read_to_string(path).map_err(|source| SdfError::Io {
+        let text = fs::read_to_string(path).map_err(|cause| SdfError::Io {
             path: path.to_owned(),
-            source,
+            cause,
         })?;
         let document = Document::parse(&text).map_err(|error| SdfError::Content {
             path: path.to_owned(),
@@ -139,6 +142,7 @@ impl<'a> Reader<'a> {
             }
             world.models.push(read);
         }
+        self.check_extent(node, &world)?;
         let height = robot::BASE_LINK.xyz[2] + robot::BASE_SCAN.xyz[2];
         let walls = World {
             models: world
@@ -160,6 +164,29 @@ impl<'a> Reader<'a> {
             return Err(self.wrong(node, problem, remedy));
         }
         Ok(world)
+    }
+
+    /// Fails for a world whose map would take gigabytes.
+    fn check_extent(&self, node: Node, world: &World) -> Result<(), SdfError> {
+        let start = [world.robot_start.x, world.robot_start.y];
+        let (mut low, mut high) = (start, start);
+        let [bottom, top] = robot::BODY_BAND;
+        for outline in Obstacles::in_band(world, bottom, top).outlines() {
+            let [a, b] = outline.bounds();
+            for axis in 0..2 {
+                low[axis] = low[axis].min(a[axis]);
+                high[axis] = high[axis].max(b[axis]);
+            }
+        }
+        let [width, height] = [0, 1].map(|axis| high[axis] - low[axis]);
+        if width.max(height) <= LARGEST {
+            return Ok(());
+        }
+        let problem = format!("the world is {width:.0} m by {height:.0} m");
+        let remedy = format!(
+            "move or shrink what is solid, and robot_start, to be within {LARGEST} m of each other"
+        );
+        Err(self.wrong(node, problem, remedy))
     }
 
     fn light(&self, world: Node, light: &mut Light) -> Result<(), SdfError> {

@@ -40,7 +40,7 @@ impl World {
         let folder = path.parent().unwrap_or(Path::new("."));
         let io = |path: &Path| {
             let path = path.to_owned();
-            move |source| SdfError::Io { path, source }
+            move |cause| SdfError::Io { path, cause }
         };
         let mut written = BTreeSet::new();
         for visual in self.models.iter().flat_map(|m| &m.visuals) {
@@ -93,9 +93,9 @@ impl World {
 
 fn create_parent(path: &Path) -> Result<(), SdfError> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).map_err(|source| SdfError::Io {
+    fs::create_dir_all(folder).map_err(|cause| SdfError::Io {
         path: folder.to_owned(),
-        source,
+        cause,
     })
 }
 
@@ -112,9 +112,9 @@ fn write_picture(path: &Path, texture: &Texture) -> Result<(), SdfError> {
         ExtendedColorType::Rgb8,
         ImageFormat::Png,
     )
-    .map_err(|source| SdfError::Picture {
+    .map_err(|cause| SdfError::Picture {
         path: path.to_owned(),
-        source,
+        cause,
     })
 }
 
