@@ -263,7 +263,7 @@ impl Voice {
         };
         if let Some(look) = look {
             status.frame_stamp = time::stamp(look.stamp);
-            if let Some(sighting) = &look.sighting {
+            if let Some(sighting) = look.sightings.first() {
                 let point = Point {
                     x: sighting.place.x,
                     y: sighting.place.y,
@@ -297,5 +297,23 @@ impl Voice {
         Report::new(Level::Ok, format!("searching for {}", self.target))
             .with("active_node", active)
             .with("frames_evaluated", self.frames)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_that_is_taken_ends_no_search() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = taken.local_addr().unwrap().port().to_string();
+        let line = "autonomy --tree t.xml --locations l.yaml --find cup --groot-port";
+        let flags = Flags::parse_from(line.split(' ').chain([port.as_str()]));
+        let xml =
+            r#"<root BTCPP_format="4"><BehaviorTree ID="M"><AlwaysSuccess/></BehaviorTree></root>"#;
+        let mut tree = Factory::new().load_text(xml).unwrap();
+        assert!(show(&mut tree, &flags).is_none());
+        assert_eq!(tree.tick_once(Duration::ZERO).unwrap(), Status::Success);
     }
 }

@@ -1,5 +1,5 @@
 //! The leaves that trees of the published turtlebot-maze use, with their ports: `SetLocations`, `GetLocationFromQueue`,
-//! `GoToPose`, `LookForObject`. And two to make sure: `GoToViewpoint`, `LookAgain`.
+//! `GoToPose`, `LookForObject`. And three to make sure: `GoToViewpoint`, `LookAgain`, `RecallSighting`.
 //!
 //! Unlike there, a halt cancels the goal, a refused or lost goal fails, and nothing waits for ever.
 
@@ -8,6 +8,7 @@ mod go_to_pose;
 mod go_to_viewpoint;
 mod locations;
 mod look_for_object;
+mod recall_sighting;
 
 use behavior_tree::{Factory, RegisterError};
 
@@ -43,6 +44,10 @@ pub fn register(
     let drives = navigator.clone();
     factory.register_action("GoToViewpoint", move |ports| {
         go_to_viewpoint::GoToViewpoint::new(ports, drives.clone())
+    })?;
+    let recalls = eyes.clone();
+    factory.register_action("RecallSighting", move |ports| {
+        recall_sighting::RecallSighting::new(ports, recalls.clone())
     })?;
     let gaze = Gaze::new(eyes, clock, found);
     let first = gaze.clone();

@@ -20,6 +20,7 @@ use wire::{Detection, Detections, iou, keys};
 use zenoh::Wait;
 
 use crate::depth::{self, Intrinsics};
+use crate::memory::Memory;
 
 /// Depth pictures kept: 2 s at 15 Hz. A slow detector answers late.
 const DEPTH_KEPT: usize = 30;
@@ -29,6 +30,8 @@ const WAITING_KEPT: usize = 30;
 const DEPTH_TOLERANCE_NANOS: i64 = 20_000_000;
 /// Sightings further apart than this are not of one object, m.
 const SAME_OBJECT_M: f64 = 0.6;
+/// Things of the wanted class that one frame may show.
+const SIGHTINGS_PER_LOOK: usize = 8;
 /// Boxes that overlap more than this (intersection over union) are of one thing.
 const SAME_BOX: f32 = 0.5;
 
@@ -39,8 +42,8 @@ pub struct Look {
     pub number: u64,
     /// The frame's stamp, ns.
     pub stamp: i64,
-    /// The best detection of the wanted class with its place in `map`, m.
-    pub sighting: Option<Sighting>,
+    /// The detections of the wanted class that have a place in `map`, surest first.
+    pub sightings: Vec<Sighting>,
 }
 
 /// The wanted object in one frame.
@@ -50,6 +53,8 @@ pub struct Sighting {
     pub place: Point3<f64>,
     /// Where the camera was, in `map`, m.
     pub camera: Point3<f64>,
+    /// Width or height of what was seen, whichever is larger, m.
+    pub extent: f64,
     /// 0 to 1.
     pub confidence: f32,
     /// x1, y1, x2, y2 in pixels of the frame.
@@ -67,6 +72,7 @@ impl Sighting {
 #[derive(Clone)]
 pub struct Eyes {
     looks: Arc<Mutex<VecDeque<Look>>>,
+    memory: Arc<Mutex<Memory>>,
     target: Arc<str>,
 }
 
@@ -84,6 +90,7 @@ impl Eyes {
     ) -> anyhow::Result<Self> {
         let eyes = Self {
             looks: Arc::default(),
+            memory: Arc::default(),
             target: target.into(),
         };
         let retina = Rc::new(RefCell::new(Retina {
@@ -94,9 +101,10 @@ impl Eyes {
             target: Arc::clone(&eyes.target),
             count: 0,
         }));
-        let looks = Arc::clone(&eyes.looks);
+        let (looks, memory) = (Arc::clone(&eyes.looks), Arc::clone(&eyes.memory));
         let publish = Rc::new(move |look: Look| {
             each(&look);
+            lock(&memory).add(&look);
             let mut looks = lock(&looks);
             looks.push_back(look);
             if looks.len() > WAITING_KEPT {
@@ -138,6 +146,11 @@ impl Eyes {
         &self.target
     }
 
+    /// What has been seen of the wanted class so far, and what has become of it.
+    pub fn memory(&self) -> MutexGuard<'_, Memory> {
+        lock(&self.memory)
+    }
+
     /// The frames taken after `stamp` (ns) whose number is above `number`, oldest first.
     pub fn since(&self, stamp: i64, number: u64) -> Vec<Look> {
         let looks = lock(&self.looks);
@@ -149,8 +162,8 @@ impl Eyes {
     }
 }
 
-fn lock(looks: &Mutex<VecDeque<Look>>) -> MutexGuard<'_, VecDeque<Look>> {
-    looks.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The detector's answers. The session is opened on a thread of its own: it waits for the router.
@@ -202,8 +215,8 @@ struct Retina {
     /// By stamp (ns), as they arrived.
     depths: VecDeque<(i64, Image)>,
     camera: Option<Intrinsics>,
-    /// Frames with a detection of the wanted class, whose depth or transform may still come.
-    waiting: VecDeque<(i64, Detection, String)>,
+    /// Frames whose depth or transform may still come: stamp (ns), detections of the wanted class, camera frame.
+    waiting: VecDeque<(i64, Vec<Detection>, String)>,
     transforms: Rc<RefCell<TransformBuffer>>,
     target: Arc<str>,
     count: u64,
@@ -227,15 +240,16 @@ impl Retina {
         let frame = message
             .frame_id
             .unwrap_or_else(|| "camera_color_optical_frame".into());
-        let best = message
+        let mut wanted: Vec<Detection> = message
             .detections
             .iter()
             .filter(|detection| *detection.class == *self.target)
             .filter(|detection| !is_rather_another(detection, &message.detections))
-            .max_by(|a, b| a.confidence.total_cmp(&b.confidence))
-            .cloned();
-        self.waiting
-            .push_back((stamp, best.unwrap_or_default(), frame));
+            .cloned()
+            .collect();
+        wanted.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
+        wanted.truncate(SIGHTINGS_PER_LOOK);
+        self.waiting.push_back((stamp, wanted, frame));
         if self.waiting.len() > WAITING_KEPT {
             tracing::warn!("no depth picture or transform for a frame, it is not looked at");
             self.waiting.pop_front();
@@ -244,20 +258,19 @@ impl Retina {
 
     /// Turns into looks what has all it needs, in the order of the frames.
     fn develop(&mut self, publish: &dyn Fn(Look)) {
-        while let Some((stamp, detection, frame)) = self.waiting.front() {
-            let sighting = if detection.class.is_empty() {
-                None
-            } else {
-                match self.place(*stamp, detection, frame) {
-                    Ok(sighting) => sighting,
-                    Err(NotYet) => return,
-                }
+        while let Some((stamp, wanted, frame)) = self.waiting.front() {
+            let sightings: Result<Vec<Option<Sighting>>, NotYet> = wanted
+                .iter()
+                .map(|detection| self.place(*stamp, detection, frame))
+                .collect();
+            let Ok(sightings) = sightings else {
+                return;
             };
             self.count += 1;
             publish(Look {
                 number: self.count,
                 stamp: *stamp,
-                sighting,
+                sightings: sightings.into_iter().flatten().collect(),
             });
             self.waiting.pop_front();
         }
@@ -285,14 +298,17 @@ impl Retina {
                 return Ok(None);
             }
         };
-        Ok(
-            depth::locate(detection.bbox, picture, camera).map(|at| Sighting {
+        let at = depth::locate(detection.bbox, picture, camera);
+        Ok(at.map(|at| {
+            let [x1, y1, x2, y2] = detection.bbox.map(f64::from);
+            Sighting {
                 place: map_from_camera * at,
                 camera: map_from_camera * Point3::origin(),
+                extent: at.z * ((x2 - x1) / camera.fx).max((y2 - y1) / camera.fy),
                 confidence: detection.confidence,
                 bbox: detection.bbox,
-            }),
-        )
+            }
+        }))
     }
 }
 

@@ -11,7 +11,11 @@ use super::drive::Drive;
 use crate::navigation::Navigator;
 use crate::vision::Sighting;
 
-/// Drives to `distance` m from the object, `angle` rad further round it, and faces it.
+/// From so many times its extent an object just fits into the height of a picture (43 degrees, as a D435i's).
+const WHOLE: f64 = 1.3;
+
+/// Drives to `distance` m from the object, `angle` rad further round it, and faces it. Further away where else it would not be
+/// seen whole.
 pub struct GoToViewpoint {
     drive: Drive,
     object: In<Arc<Sighting>>,
@@ -29,7 +33,11 @@ impl GoToViewpoint {
                 "0.0",
                 "How far round the object, rad, from where it was sighted; counter-clockwise",
             ),
-            distance: ports.input_or("distance", "1.0", "How far from the object, m"),
+            distance: ports.input_or(
+                "distance",
+                "1.0",
+                "How far from the object, m; further where it is too large to be seen whole from there",
+            ),
         }
     }
 }
@@ -38,6 +46,7 @@ impl Leaf for GoToViewpoint {
     fn on_start(&mut self, io: &mut Io<'_>) -> Outcome {
         let object = io.read(self.object)?;
         let (angle, distance) = (io.read(self.angle)?, io.read(self.distance)?);
+        let distance = distance.max(WHOLE * object.extent);
         match viewpoint(object.place, object.camera, angle, distance) {
             Some(pose) => Ok(self.drive.begin("a viewpoint", pose)),
             None => Ok(io.fail("the object is where the camera was: it has no sides")),

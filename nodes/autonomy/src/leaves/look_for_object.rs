@@ -1,4 +1,5 @@
-//! `LookForObject`: whether the wanted object is in view. `LookAgain`: whether it still is, from somewhere else.
+//! `LookForObject`: whether the wanted object is in view. `LookAgain`: whether it still is, from somewhere else; what is not it
+//! then is not looked at any more.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -129,15 +130,13 @@ impl Leaf for LookForObject {
         for look in self.gaze.eyes.since(self.since, self.last) {
             self.last = look.number;
             self.looked += 1;
-            let sure = look
-                .sighting
-                .as_ref()
-                .filter(|sighting| f64::from(sighting.confidence) >= min_confidence)
-                .filter(|sighting| {
-                    before
-                        .as_ref()
-                        .is_none_or(|before| sighting.is_near(before))
-                });
+            let sure = look.sightings.iter().find(|sighting| {
+                f64::from(sighting.confidence) >= min_confidence
+                    && match &before {
+                        Some(before) => sighting.is_near(before),
+                        None => !self.gaze.eyes.memory().is_dismissed(sighting),
+                    }
+            });
             let Some(sighting) = sure else {
                 continue;
             };
@@ -156,7 +155,7 @@ impl Leaf for LookForObject {
                 };
                 io.write(self.object, Arc::new(sighting.clone()))?;
                 let decided = Look {
-                    sighting: Some(sighting),
+                    sightings: vec![sighting],
                     ..look
                 };
                 *self
@@ -168,6 +167,9 @@ impl Leaf for LookForObject {
             }
         }
         if self.looked >= io.read(self.frames)? {
+            if let Some(before) = before {
+                self.gaze.eyes.memory().dismiss(&before);
+            }
             return Ok(io.fail(format!("no {} in view", self.gaze.eyes.target())));
         }
         if io.now() >= self.deadline {
