@@ -9,6 +9,7 @@ use crate::value::Value;
 impl Engine {
     /// `Sequence` and `Fallback`, which are the same with SUCCESS and FAILURE exchanged: they go on after `good`, and
     /// end with the other. Memory: `index` the child at work, `count` how many were skipped.
+    #[inline(never)]
     pub(super) fn tick_chain(
         &mut self,
         i: u32,

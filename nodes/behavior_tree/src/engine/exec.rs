@@ -19,6 +19,7 @@ const POST: usize = 3;
 
 impl Engine {
     /// One tick of a node: conditions before, the node's own part, conditions after, the transition.
+    #[inline(always)]
     pub(crate) fn execute(&mut self, i: u32) -> Tick {
         let node = self.nodes[i as usize];
         let status = if node.conditions == NONE {
@@ -46,6 +47,7 @@ impl Engine {
         Ok(status)
     }
 
+    #[inline(always)]
     fn tick_node(&mut self, i: u32, node: Node) -> Tick {
         let result = self.tick_kind(i, node);
         if result.is_err()

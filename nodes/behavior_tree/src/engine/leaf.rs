@@ -7,6 +7,7 @@ use crate::types::Type;
 use crate::value::{ConvertError, Value};
 
 impl Engine {
+    #[inline(always)]
     pub(super) fn tick_kind(&mut self, i: u32, node: Node) -> Tick {
         match node.kind {
             Kind::Always(status) => Ok(status),
