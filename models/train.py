@@ -1,12 +1,15 @@
 """Trains the network on a folder of frames, on a CPU, within a given time: from nothing, or on from
 an earlier checkpoint.
 
-    python3 train.py --train FRAMES --val FRAMES --minutes 45 --out maze.pt
+    python3 train.py --train FRAMES --val FRAMES --minutes 90 --out maze.pt
     python3 train.py --train FRAMES --val FRAMES --minutes 40 --start maze.pt --learning-rate 1e-3 --out better.pt
 
-The learning rate follows the clock, so that a slower machine ends as soon with fewer rounds. The
-weights kept are a running mean of those visited; they are written every few minutes, so that
-`export.py` can make a model of them at any time.
+A process a core, each on one thread with a network of its own. Every few steps each meets the others
+in the middle, at weights that lie in shared memory, without waiting for them (elastic averaging,
+arXiv:1412.6651, with all of the way gone at once): where cores are shared with other work no one
+waits for the slowest. The learning rate follows the clock, so that a slower machine ends as soon with
+fewer rounds. The weights kept are a running mean of those visited; they are written every few
+minutes, so that `export.py` can make a model of them at any time.
 """
 
 import argparse
@@ -16,12 +19,10 @@ import os
 import time
 from pathlib import Path
 
-# Threads that wait must sleep: spinning ones slow training five times where the cores are shared.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
+import cv2
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor, multiprocessing, nn
 
 import frames
 from evaluate import coco_metrics
@@ -30,13 +31,15 @@ from loss import Targets, detection_loss
 from postprocess import detections
 from yolov8 import Exported, YoloV8
 
-# Most of the time goes into small views of the objects, which cost a third of a whole picture.
-# The rest shows whole pictures. (share of the time until which it holds, width, height, batch)
-STAGES = ((0.55, 192, 192, 32), (1.0, 320, 256, 16))
+# Until this share of the time small views of the objects, which cost a quarter of a whole picture; then whole pictures.
+VIEWS_UNTIL = 0.65
+VIEW_SIDE, VIEWS = 224, 16  # pixels; in a batch
+WHOLE_BATCH = 8
 LAST_LEARNING_RATE = 0.01  # as a part of the highest
 WARM_UP = 0.03
 WEIGHT_DECAY = 0.02
 EMA_STEPS = 400
+MEET_STEPS = 8
 
 
 class Average:
@@ -100,29 +103,54 @@ def measure(network: nn.Module, data: frames.Frames) -> dict[str, float]:
     return coco_metrics(data, found)
 
 
-def train(options: argparse.Namespace) -> None:
-    torch.manual_seed(options.seed)
-    rng = np.random.default_rng(options.seed)
-    data = frames.load(options.train, options.size)
-    val = frames.load(options.val, options.size, options.val_frames)
-    print(f"{len(data.images)} training frames, {len(val.images)} to measure by, classes {data.names}", flush=True)
+class Meeting:
+    """Weights in shared memory, at which the processes' networks meet."""
 
-    network = YoloV8(len(data.names))
-    if options.start:
-        network, names, _ = load_checkpoint(options.start)
-        if names != data.names:
-            raise SystemExit(f"{options.start}: its classes {names} are not those of the frames {data.names}")
-    network = network.to(memory_format=torch.channels_last).train()
+    def __init__(self, network: nn.Module):
+        self.weights = {name: value.clone().share_memory_() for name, value in self.floats(network)}
+        self.lock = multiprocessing.get_context("fork").Lock()
+
+    @staticmethod
+    def floats(network: nn.Module) -> list[tuple[str, Tensor]]:
+        return [(name, value) for name, value in network.state_dict().items() if value.dtype.is_floating_point]
+
+    def join(self, network: nn.Module) -> None:
+        """Puts both the network and what is shared in the middle between them."""
+        with self.lock:
+            for name, value in self.floats(network):
+                value.copy_(self.weights[name].lerp_(value, 0.5))
+
+
+def batch_shape(progress: float, size: int) -> tuple[int, int, int]:
+    """Width, height and number of the views in a batch."""
+    if progress < VIEWS_UNTIL:
+        return VIEW_SIDE, VIEW_SIDE, VIEWS
+    # Pictures are wider than high: little of the grey above and below.
+    return size, -(-size * 3 // 4 // 32) * 32, WHOLE_BATCH
+
+
+def learn(
+    options: argparse.Namespace,
+    rank: int,
+    network: YoloV8,
+    meeting: Meeting,
+    start: float,
+    data: frames.Frames,
+    val: frames.Frames,
+) -> None:
+    """One process's part, until the time is over; the first also reports and keeps the running mean."""
+    torch.manual_seed(options.seed + rank)
+    rng = np.random.default_rng([options.seed, rank])
+    network = copy.deepcopy(network).to(memory_format=torch.channels_last).train()
     average = Average(network)
     optimizer = optimizer_of(network)
-    start = time.monotonic()
     budget = options.minutes * 60
     step = seen = 0
-    next_report, recent = 0.0, []
+    next_report, recent = options.report_minutes * 60, []
     left = np.empty(0, int)
     while (elapsed := time.monotonic() - start) < budget:
         progress = elapsed / budget
-        _, width, height, batch = next(stage for stage in STAGES if progress < stage[0])
+        width, height, batch = batch_shape(progress, options.size)
         if len(left) < batch:
             left = rng.permutation(len(data.images))
         chosen, left = left[:batch], left[batch:]
@@ -135,21 +163,53 @@ def train(options: argparse.Namespace) -> None:
         sum(parts.values()).backward()
         nn.utils.clip_grad_norm_(network.parameters(), 10.0)
         optimizer.step()
-        average.update(network)
         step, seen = step + 1, seen + batch
+        if step % MEET_STEPS == 0:
+            meeting.join(network)
+        if rank > 0:
+            continue
+        average.update(network)
         recent.append([part.item() for part in parts.values()])
-        if step % 50 == 0:
+        if step % 100 == 0:
             means = ", ".join(f"{name} {value:.3f}" for name, value in zip(parts, np.mean(recent, axis=0)))
-            rounds = seen / len(data.images)
+            rounds = seen * options.processes / len(data.images)
             print(f"{elapsed / 60:.1f} min, step {step}, {rounds:.1f} rounds, {width}x{height}: {means}", flush=True)
             recent = []
         if elapsed >= next_report:
             save_checkpoint(options.out, average.network, data.names, options.size)
-            if step > 1:
-                print(f"{elapsed / 60:.1f} min: {measure(average.network, val)}", flush=True)
+            print(f"{elapsed / 60:.1f} min: {measure(average.network, val)}", flush=True)
             next_report = elapsed + options.report_minutes * 60
-    save_checkpoint(options.out, average.network, data.names, options.size)
-    print(f"end: {seen / len(data.images):.1f} rounds, {measure(average.network, val)}", flush=True)
+    print(f"process {rank}: {seen / len(data.images):.1f} rounds", flush=True)
+    if rank == 0:
+        save_checkpoint(options.out, average.network, data.names, options.size)
+        print(f"end: {measure(average.network, val)}", flush=True)
+
+
+def train(options: argparse.Namespace) -> None:
+    # One thread a process, and from the start: what waits for a thread hangs when that has not lived on in a fork.
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    torch.manual_seed(options.seed)
+    data = frames.load(options.train, options.size)
+    val = frames.load(options.val, options.size, options.val_frames)
+    print(f"{len(data.images)} training frames, {len(val.images)} to measure by, classes {data.names}", flush=True)
+    network = YoloV8(len(data.names))
+    if options.start:
+        network, names, _ = load_checkpoint(options.start)
+        if names != data.names:
+            raise SystemExit(f"{options.start}: its classes {names} are not those of the frames {data.names}")
+    meeting, start = Meeting(network), time.monotonic()
+    # Forked, so that all read the same frames.
+    fork = multiprocessing.get_context("fork")
+    others = [
+        fork.Process(target=learn, args=(options, rank, network, meeting, start, data, val), daemon=True)
+        for rank in range(1, options.processes)
+    ]
+    for process in others:
+        process.start()
+    learn(options, 0, network, meeting, start, data, val)
+    for process in others:
+        process.join()
 
 
 def main() -> None:
@@ -157,10 +217,11 @@ def main() -> None:
     parser.add_argument("--train", type=Path, required=True, help="folder of training frames")
     parser.add_argument("--val", type=Path, required=True, help="folder of frames to measure by")
     parser.add_argument("--out", type=Path, required=True, help="checkpoint to write (.pt)")
-    parser.add_argument("--minutes", type=float, default=45, help="time to train for (default: %(default)s)")
+    parser.add_argument("--processes", type=int, default=os.cpu_count(), help="(default: one a core, %(default)s)")
+    parser.add_argument("--minutes", type=float, default=90, help="time to train for (default: %(default)s)")
     parser.add_argument("--start", type=Path, help="checkpoint to go on from (default: random weights)")
     parser.add_argument("--learning-rate", type=float, default=2e-3, help="the highest (default: %(default)s)")
-    parser.add_argument("--size", type=int, default=320, help="side of the square input, pixels")
+    parser.add_argument("--size", type=int, default=416, help="side of the square input, pixels")
     parser.add_argument("--seed", type=int, default=1, help="seed of weights and variations")
     parser.add_argument("--val-frames", type=int, default=200, help="measure by at most so many frames while training")
     parser.add_argument("--report-minutes", type=float, default=6, help="time between checkpoints")
