@@ -27,6 +27,9 @@ enum Name {
 pub struct Flags {
     /// What to measure; without it everything
     name: Option<Name>,
+    /// What computes for the detector: auto, cpu, cuda or tensorrt
+    #[arg(long)]
+    device: Option<String>,
     /// Write the rows to a file as JSON
     #[arg(long)]
     json: Option<PathBuf>,
@@ -69,6 +72,9 @@ pub fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
     if wanted(Name::Detector) {
         let mut detector = command(build::folder().join("detector"), &["bench", "--json"]);
         detector.envs(ros.environment());
+        if let Some(device) = &flags.device {
+            detector.args(["--device", device]);
+        }
         rows.extend(rows_of(detector)?);
     }
     for row in &rows {
