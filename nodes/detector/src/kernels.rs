@@ -133,20 +133,48 @@ pub fn halve(arch: Arch, above: &[u8], below: &[u8], planar: &mut [u8]) {
 }
 
 /// Resizes a row horizontally, into planes as [`split`]; values are sixteenths of OpenCV's intermediate ones.
-pub fn resize_row(row: &[u8], order: PixelOrder, taps: &[Tap], planar: &mut [i16]) {
+pub fn resize_row(arch: Arch, row: &[u8], order: PixelOrder, taps: &[Tap], planar: &mut [i16]) {
     let (r, rest) = planar.split_at_mut(taps.len());
     let (g, b) = rest.split_at_mut(taps.len());
-    match order {
-        PixelOrder::Mono => {
+    let quarter = row.len() == 4 * order.channels() * taps.len();
+    match (order, quarter) {
+        (PixelOrder::Mono, _) => {
             resize_mono(row, taps, r);
             g.copy_from_slice(r);
             b.copy_from_slice(r);
         }
-        PixelOrder::Rgb => resize_pixels::<3>(row, taps, [r, g, b]),
-        PixelOrder::Bgr => resize_pixels::<3>(row, taps, [b, g, r]),
-        PixelOrder::Rgba => resize_pixels::<4>(row, taps, [r, g, b]),
-        PixelOrder::Bgra => resize_pixels::<4>(row, taps, [b, g, r]),
+        (PixelOrder::Rgb, false) => resize_pixels::<3>(row, taps, [r, g, b]),
+        (PixelOrder::Bgr, false) => resize_pixels::<3>(row, taps, [b, g, r]),
+        (PixelOrder::Rgba, false) => resize_pixels::<4>(row, taps, [r, g, b]),
+        (PixelOrder::Bgra, false) => resize_pixels::<4>(row, taps, [b, g, r]),
+        (PixelOrder::Rgb, true) => quarter_pixels::<3, 12>(arch, row, [r, g, b]),
+        (PixelOrder::Bgr, true) => quarter_pixels::<3, 12>(arch, row, [b, g, r]),
+        (PixelOrder::Rgba, true) => quarter_pixels::<4, 16>(arch, row, [r, g, b]),
+        (PixelOrder::Bgra, true) => quarter_pixels::<4, 16>(arch, row, [b, g, r]),
     }
+}
+
+/// A row four times as wide as the output: of every four pixels the two in the middle have half the weight each.
+/// `FOUR` is four times `CHANNELS`.
+fn quarter_pixels<const CHANNELS: usize, const FOUR: usize>(
+    arch: Arch,
+    row: &[u8],
+    [first, second, third]: [&mut [i16]; 3],
+) {
+    vectorised(
+        arch,
+        #[inline(always)]
+        || {
+            let (fours, _) = row.as_chunks::<FOUR>();
+            for (((four, a), b), c) in fours.iter().zip(first).zip(second).zip(third) {
+                let mix = |channel: usize| {
+                    let (left, right) = (four[CHANNELS + channel], four[2 * CHANNELS + channel]);
+                    (i16::from(left) + i16::from(right)) << 6
+                };
+                (*a, *b, *c) = (mix(0), mix(1), mix(2));
+            }
+        },
+    );
 }
 
 fn resize_pixels<const CHANNELS: usize>(

@@ -31,12 +31,12 @@ pub enum ModelError {
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
     /// The file cannot be read.
-    #[error("cannot read model {path}: {source}")]
+    #[error("cannot read model {path}: {reason}")]
     Read {
         /// The file.
         path: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// ONNX Runtime refuses the file.
     #[error("{path} is no ONNX model that ONNX Runtime can load: {reason}")]
@@ -177,9 +177,9 @@ impl Model {
     /// # Errors
     /// When ONNX Runtime is missing, or the file is no YOLO detection model; the message says what was found.
     pub fn load(path: &Path, options: &ModelOptions) -> Result<Self, ModelError> {
-        let bytes = std::fs::read(path).map_err(|source| ModelError::Read {
+        let bytes = std::fs::read(path).map_err(|reason| ModelError::Read {
             path: path.to_owned(),
-            source,
+            reason,
         })?;
         let name = path
             .file_name()

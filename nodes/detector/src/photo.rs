@@ -24,10 +24,10 @@ const ALWAYS_GRANTED: u64 = 1024 * 1024;
 pub enum PhotoError {
     /// The file cannot be read.
     #[error("cannot read the file: {0}")]
-    Read(#[from] std::io::Error),
+    Read(std::io::Error),
     /// The bytes are no picture of a known format.
     #[error("cannot decode the picture (JPEG and PNG are known): {0}")]
-    Decode(#[from] image::ImageError),
+    Decode(image::ImageError),
     /// The header claims more pixels than the bytes can hold, or more than any camera has.
     #[error("the picture claims {claimed} bytes of pixels in a file of {len} bytes")]
     Oversized {
@@ -43,7 +43,10 @@ pub enum PhotoError {
 /// # Errors
 /// When the file cannot be read or decoded.
 pub fn read(path: &Path) -> Result<RgbImage, PhotoError> {
-    decode_within(&std::fs::read(path)?, MOST_OF_FILE)
+    decode_within(
+        &std::fs::read(path).map_err(PhotoError::Read)?,
+        MOST_OF_FILE,
+    )
 }
 
 /// The picture in the bytes of a compressed frame.
@@ -55,13 +58,15 @@ pub fn decode(bytes: &[u8]) -> Result<RgbImage, PhotoError> {
 }
 
 fn decode_within(bytes: &[u8], most: u64) -> Result<RgbImage, PhotoError> {
-    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
+    let mut reader = ImageReader::new(Cursor::new(bytes))
+        .with_guessed_format()
+        .map_err(PhotoError::Read)?;
     let mut limits = Limits::default();
     limits.max_image_width = Some(MAX_SIDE);
     limits.max_image_height = Some(MAX_SIDE);
     limits.max_alloc = Some(most);
     reader.limits(limits);
-    let mut decoder = reader.into_decoder()?;
+    let mut decoder = reader.into_decoder().map_err(PhotoError::Decode)?;
     let claimed = decoder.total_bytes();
     let possible = (bytes.len() as u64 * MAX_EXPANSION).max(ALWAYS_GRANTED);
     if claimed > possible.min(most) {
@@ -70,8 +75,8 @@ fn decode_within(bytes: &[u8], most: u64) -> Result<RgbImage, PhotoError> {
             len: bytes.len(),
         });
     }
-    let orientation = decoder.orientation()?;
-    let mut image = DynamicImage::from_decoder(decoder)?;
+    let orientation = decoder.orientation().map_err(PhotoError::Decode)?;
+    let mut image = DynamicImage::from_decoder(decoder).map_err(PhotoError::Decode)?;
     image.apply_orientation(orientation);
     Ok(image.into_rgb8())
 }

@@ -142,7 +142,13 @@ impl Preprocessor {
             if self.resized_rows[i] != Some(row) {
                 let bytes = source.rows.row(row, &mut self.buffers);
                 self.resized[i].resize(3 * width, 0);
-                kernels::resize_row(bytes, source.order, &self.columns, &mut self.resized[i]);
+                kernels::resize_row(
+                    self.arch,
+                    bytes,
+                    source.order,
+                    &self.columns,
+                    &mut self.resized[i],
+                );
                 self.resized_rows[i] = Some(row);
             }
         }

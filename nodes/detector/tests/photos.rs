@@ -204,5 +204,11 @@ fn boxes_are_in_the_turned_photos_pixels_and_bad_files_are_told() {
         error.contains("text.jpg") && error.contains("JPEG and PNG"),
         "{error}"
     );
+    // The reason once, not again as its own cause.
+    assert_eq!(
+        error.matches("could not be determined").count(),
+        1,
+        "{error}"
+    );
     assert_eq!(image(&model, &[&text]).0, Some(2));
 }

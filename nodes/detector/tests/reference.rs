@@ -39,11 +39,12 @@ fn run(python: &Path, arguments: &[&str]) -> String {
 fn pictures_are_fitted_to_the_bit() {
     let Some(python) = reference() else { return };
     let folder = tempfile::tempdir().unwrap();
-    // Unchanged, halved, shrunk, enlarged, one pixel off, extreme, tiny.
+    // Unchanged, halved, quartered, shrunk, enlarged, one pixel off, extreme, tiny.
     let sizes = [
         [640, 480],
         [1280, 720],
         [1280, 1280],
+        [2560, 1440],
         [1920, 1080],
         [320, 240],
         [810, 1080],
