@@ -124,6 +124,7 @@ pub mod groot2;
 pub mod locations;
 pub mod loggers;
 pub mod nav2;
+pub mod recording;
 
 #[cfg(feature = "async")]
 pub use asynchronous::from_future;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::blackboard::{Binding, Blackboard};
 use crate::engine::BranchIo;
+use crate::recording::NodeLog;
 use crate::status::{Category, Status};
 use crate::types::{PortValue, Type};
 use crate::value::{ConvertError, Value};
@@ -315,6 +316,8 @@ pub struct Io<'a> {
     pub(crate) status: Status,
     pub(crate) reason: &'a mut Option<String>,
     pub(crate) wake_up: &'a mut bool,
+    /// Where what it writes is recorded.
+    pub(crate) log: Option<NodeLog>,
 }
 
 impl Io<'_> {
@@ -337,10 +340,22 @@ impl Io<'_> {
 
     /// Writes an output port. Errors: the entry has another type.
     pub fn write<T: PortValue>(&mut self, port: Out<T>, value: T) -> Result<(), ConvertError> {
-        let Some(port) = self.ports.get(port.0 as usize) else {
+        self.write_value(port.0, value.into_value(), T::port_type())
+    }
+
+    pub(crate) fn write_value(
+        &mut self,
+        port: u32,
+        value: Value,
+        info: Type,
+    ) -> Result<(), ConvertError> {
+        if let Some(log) = &self.log {
+            log.wrote(port, &value, &info);
+        }
+        let Some(port) = self.ports.get(port as usize) else {
             return Err(ConvertError::new("the port belongs to another node"));
         };
-        port.write(self.blackboard, value.into_value(), T::port_type())
+        port.write(self.blackboard, value, info)
     }
 
     /// The time of this tick, since the start of the run.

@@ -4,17 +4,19 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::builtins::{self, Builtin};
-use crate::engine::TestConfig;
+use crate::engine::{BranchIo, TestConfig};
 use crate::fault::LoadError;
 use crate::load::build::build;
 use crate::load::models;
 use crate::load::names;
 use crate::load::sources::Sources;
 use crate::load::verify;
-use crate::ports::{Branch, Leaf, Manifest, PortSpec, Ports};
+use crate::ports::{Branch, Io, Leaf, Manifest, Outcome, PortSpec, Ports};
 use crate::script::compile::Enums;
-use crate::status::Category;
+use crate::status::{Category, Status};
 use crate::tree::Tree;
 use crate::tree_xml::write_models;
 
@@ -41,12 +43,32 @@ pub(crate) struct Registration {
 }
 
 /// What takes the place of a node in a test.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Substitute {
     /// Another registered node.
     Node(String),
     /// A leaf with laid-down results.
-    Test(Arc<TestConfig>),
+    Test(#[serde(with = "shared")] Arc<TestConfig>),
+}
+
+/// What is shared in memory is written whole.
+mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<T: Serialize, S: Serializer>(
+        value: &Arc<T>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        value.as_ref().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Arc<T>, D::Error> {
+        T::deserialize(deserializer).map(Arc::new)
+    }
 }
 
 /// A node cannot be registered.
@@ -234,7 +256,7 @@ impl Factory {
     pub fn declare_models(&mut self, path: impl AsRef<Path>) -> Result<(), LoadError> {
         let mut sources = Sources::default();
         sources.read_file(path.as_ref(), None);
-        models::declare(self, &mut sources);
+        models::declare(self, &mut sources, models::named_type);
         sources.first_error()
     }
 
@@ -295,10 +317,20 @@ impl Factory {
     /// The nodes as a `TreeNodesModel`, which Groot2 reads.
     #[must_use]
     pub fn nodes_xml(&self) -> String {
-        let mut out = String::from("<root BTCPP_format=\"4\">\n");
-        write_models(&mut out, self.manifests().into_iter());
-        out.push_str("</root>\n");
-        out
+        models_xml(self.manifests().into_iter())
+    }
+
+    /// Those that are not built in, likewise.
+    pub(crate) fn own_nodes_xml(&self) -> String {
+        let is_own = |manifest: &&Manifest| {
+            let registration = self.registrations.get(&manifest.id);
+            registration.is_some_and(|known| !matches!(known.maker, Maker::Builtin(_)))
+        };
+        models_xml(self.manifests().into_iter().filter(is_own))
+    }
+
+    pub(crate) fn substitutions(&self) -> &[(String, Substitute)] {
+        &self.substitutions
     }
 
     /// A factory in which nodes without anything behind them succeed, for trees that are only to be looked at.
@@ -306,9 +338,12 @@ impl Factory {
         let mut factory = self.clone();
         for registration in factory.registrations.values_mut() {
             if matches!(registration.maker, Maker::Model) {
-                registration.maker = Maker::User(Arc::new(|_| {
-                    Box::new(|_: &mut crate::ports::Io<'_>| Ok(crate::Status::Success))
-                }));
+                registration.maker = match registration.manifest.category {
+                    Category::Control | Category::Decorator => {
+                        Maker::Branch(Arc::new(|_| Box::new(Nothing)))
+                    }
+                    _ => Maker::User(Arc::new(|_| Box::new(Nothing))),
+                };
             }
         }
         factory
@@ -364,6 +399,13 @@ impl Factory {
         self.load(sources, main, None)
     }
 
+    /// Loads a tree of files that were read before, in the order in which they were.
+    pub(crate) fn load_documents(&self, texts: &[String], tree: &str) -> Result<Tree, LoadError> {
+        let mut sources = Sources::of_texts(texts);
+        let main = sources.read_file(Path::new(""), None);
+        self.load(sources, main, Some(tree))
+    }
+
     fn load(
         &self,
         mut sources: Sources,
@@ -381,6 +423,32 @@ impl Factory {
             Ok(tree) => Ok(tree.with_sources(sources)),
             Err(finding) => Err(LoadError(sources.fault(&finding))),
         }
+    }
+}
+
+fn models_xml<'m>(manifests: impl Iterator<Item = &'m Manifest>) -> String {
+    let mut out = String::from("<root BTCPP_format=\"4\">\n");
+    write_models(&mut out, manifests);
+    out.push_str("</root>\n");
+    out
+}
+
+/// Does nothing, and succeeds.
+struct Nothing;
+
+impl Leaf for Nothing {
+    fn on_start(&mut self, _: &mut Io<'_>) -> Outcome {
+        Ok(Status::Success)
+    }
+
+    fn is_stateful(&self) -> bool {
+        false
+    }
+}
+
+impl Branch for Nothing {
+    fn tick(&mut self, _: &mut BranchIo<'_>) -> Outcome {
+        Ok(Status::Success)
     }
 }
 

@@ -7,6 +7,7 @@ use crate::blackboard::{BoardId, ROOT_BOARD};
 use crate::engine::{Engine, NONE, Raised, Transition};
 use crate::load::sources::{Place, Sources};
 use crate::ports::Manifest;
+use crate::recording::SharedLog;
 use crate::status::{Category, Status};
 use crate::types::Type;
 use crate::value::{ConvertError, Value};
@@ -111,6 +112,8 @@ pub struct Tree {
     failure: Option<Failure>,
     /// What it was made of.
     sources: Sources,
+    /// Where its run is recorded.
+    log: Option<SharedLog>,
 }
 
 impl std::fmt::Debug for Tree {
@@ -135,6 +138,7 @@ impl Tree {
             parents,
             failure: None,
             sources: Sources::default(),
+            log: None,
         }
     }
 
@@ -148,7 +152,20 @@ impl Tree {
         &self.infos
     }
 
-    #[cfg(feature = "groot2")]
+    /// What its files hold, in the order in which they were read.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
+        let documents = self.sources.documents.iter();
+        documents.map(|document| document.text.as_ref())
+    }
+
+    pub(crate) fn set_log(&mut self, log: SharedLog) {
+        self.log = Some(log);
+    }
+
+    pub(crate) const fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
     pub(crate) const fn engine_mut(&mut self) -> &mut Engine {
         &mut self.engine
     }
@@ -181,6 +198,20 @@ impl Tree {
     }
 
     fn tick(&mut self, now: Duration, until_quiet: bool) -> Result<Status, TickError> {
+        let Some(log) = self.log.clone() else {
+            return self.tick_now(now, until_quiet);
+        };
+        log.begin_tick();
+        let result = self.tick_now(now, until_quiet);
+        let said = match &result {
+            Ok(status) => status.to_string(),
+            Err(error) => error.to_string(),
+        };
+        log.end_tick(now, until_quiet, said);
+        result
+    }
+
+    fn tick_now(&mut self, now: Duration, until_quiet: bool) -> Result<Status, TickError> {
         self.engine.now = self.engine.now.max(now);
         let result = self.engine.tick_root(until_quiet);
         #[cfg(feature = "groot2")]
@@ -247,6 +278,9 @@ impl Tree {
     ///
     /// Errors: an `_onHalted` script broke.
     pub fn halt(&mut self) -> Result<(), TickError> {
+        if let Some(log) = &self.log {
+            log.halt();
+        }
         match self.engine.halt_all() {
             Ok(()) => Ok(()),
             Err(raised) => Err(self.tick_error(raised)),
@@ -278,6 +312,9 @@ impl Tree {
     ///
     /// Errors: the entry has another type, and the value does not convert.
     pub fn set(&mut self, key: &str, value: Value) -> Result<(), ConvertError> {
+        if let Some(log) = &self.log {
+            log.set(key, &value);
+        }
         let binding = self.engine.blackboard.bind(ROOT_BOARD, key);
         let info = Type::of(&value).unwrap_or(Type::Any);
         self.engine.blackboard.set(binding, value, info)

@@ -1,11 +1,12 @@
 //! The types that ports and entries are declared with, and how text becomes a value of such a type.
 
 use std::any::{Any, TypeId};
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use crate::number;
 use crate::status::Status;
-use crate::value::{ConvertError, IntType, SharedQueue, Value};
+use crate::value::{ConvertError, IntType, Opaque, SharedQueue, Value};
 
 /// The type a port was declared with, or an entry of the blackboard has.
 #[derive(Clone, Copy, Debug)]
@@ -53,13 +54,16 @@ pub enum Type {
 pub struct UserType {
     name: &'static str,
     id: TypeId,
-    parse: fn(&str) -> Result<Value, String>,
+    /// None where only the name of the type is known.
+    parse: Option<Parse>,
 }
+
+type Parse = fn(&str) -> Result<Value, String>;
 
 impl PartialEq for Type {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::User(a), Self::User(b)) => a.id == b.id,
+            (Self::User(a), Self::User(b)) => a.id == b.id && a.name == b.name,
             (Self::SmallInt(a), Self::SmallInt(b)) => a == b,
             _ => std::mem::discriminant(self) == std::mem::discriminant(other),
         }
@@ -105,6 +109,41 @@ impl Type {
     #[must_use]
     pub const fn has_converter(&self) -> bool {
         !matches!(self, Self::Untyped | Self::Status | Self::Queue)
+    }
+
+    /// The type of that name in a recording: a name that is none of the types here is a user's type, of which no more
+    /// than the name is known.
+    pub(crate) fn recorded(name: &str) -> Self {
+        let types = [
+            Self::Untyped,
+            Self::Any,
+            Self::Bool,
+            Self::Int,
+            Self::UInt,
+            Self::Int64,
+            Self::UInt64,
+            Self::SmallInt(IntType::I8),
+            Self::SmallInt(IntType::I16),
+            Self::SmallInt(IntType::U8),
+            Self::SmallInt(IntType::U16),
+            Self::Double,
+            Self::String,
+            Self::Status,
+            Self::IntList,
+            Self::DoubleList,
+            Self::BoolList,
+            Self::StringList,
+            Self::Json,
+            Self::Queue,
+        ];
+        let known = types.into_iter().find(|known| known.name() == name);
+        known.unwrap_or_else(|| {
+            Self::User(UserType {
+                name: intern(name),
+                id: TypeId::of::<Self>(),
+                parse: None,
+            })
+        })
     }
 
     /// The type of a value as it is.
@@ -159,7 +198,10 @@ impl Type {
             Self::BoolList => self.parse_list(text, Self::Bool),
             Self::StringList => self.parse_list(text, Self::String),
             Self::Json => parse_json(text).map(|json| Value::Json(Arc::new(json))),
-            Self::User(user) => (user.parse)(text).map_err(ConvertError),
+            Self::User(UserType { name, parse, .. }) => match parse {
+                Some(parse) => parse(text).map_err(ConvertError),
+                None => Ok(Value::Opaque(Opaque::stand_in(name))),
+            },
         }
     }
 
@@ -190,6 +232,18 @@ impl Type {
             _ => None,
         }
     }
+}
+
+/// A type's name for the life of the program, as those of types that are compiled in are. There are few.
+pub(crate) fn intern(name: &str) -> &'static str {
+    static NAMES: LazyLock<Mutex<HashSet<&'static str>>> = LazyLock::new(Mutex::default);
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = names.get(name) {
+        return known;
+    }
+    let name: &'static str = Box::leak(name.into());
+    names.insert(name);
+    name
 }
 
 /// The parts of a `;`-list. A trailing `;` adds no empty part, an empty text has none.
@@ -346,7 +400,7 @@ impl<T: UserValue> PortValue for Arc<T> {
         Type::User(UserType {
             name: T::NAME,
             id: TypeId::of::<T>(),
-            parse: |text| T::parse(text).map(|value| Value::opaque(Arc::new(value), T::NAME)),
+            parse: Some(|text| T::parse(text).map(|value| Value::opaque(Arc::new(value), T::NAME))),
         })
     }
     fn from_value(value: &Value) -> Result<Self, ConvertError> {

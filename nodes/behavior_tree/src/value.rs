@@ -8,6 +8,8 @@ use std::collections::VecDeque;
 use std::fmt::{self, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde::{Deserialize, Serialize};
+
 use crate::number;
 use crate::status::Status;
 
@@ -15,7 +17,7 @@ use crate::status::Status;
 const MAX_EXACT: u64 = (1 << 53) - 1;
 
 /// Which integer type a value was made as. All are kept in 64 bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum IntType {
     /// `bool`, kept as 0 or 1.
     Bool,
@@ -71,6 +73,20 @@ impl SharedQueue {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
+    /// Whether both are one queue.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    pub(crate) fn elements(&self) -> Vec<Value> {
+        let queue = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.iter().cloned().collect()
+    }
+
+    pub(crate) fn replace(&self, elements: VecDeque<Value>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = elements;
+    }
+
     /// Whether nothing is left.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -83,6 +99,24 @@ impl SharedQueue {
 pub struct Opaque {
     value: Arc<dyn Any + Send + Sync>,
     type_name: &'static str,
+}
+
+impl Opaque {
+    /// Stands for a value of which only the type's name is known.
+    pub(crate) fn stand_in(type_name: &'static str) -> Self {
+        Self {
+            value: Arc::new(()),
+            type_name,
+        }
+    }
+
+    pub(crate) const fn object(&self) -> &Arc<dyn Any + Send + Sync> {
+        &self.value
+    }
+
+    pub(crate) const fn type_name(&self) -> &'static str {
+        self.type_name
+    }
 }
 
 impl fmt::Debug for Opaque {
@@ -181,7 +215,7 @@ impl Value {
             (Self::List(a), Self::List(b)) => {
                 a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| a.is_same(b))
             }
-            (Self::Queue(a), Self::Queue(b)) => Arc::ptr_eq(&a.0, &b.0),
+            (Self::Queue(a), Self::Queue(b)) => a.is_same(b),
             (Self::Opaque(a), Self::Opaque(b)) => Arc::ptr_eq(&a.value, &b.value),
             _ => false,
         }
@@ -393,13 +427,7 @@ impl Value {
             Self::Text(text) => json!(text.as_ref()),
             Self::List(values) => values.iter().map(Self::to_json).collect(),
             Self::Json(json) => json.as_ref().clone(),
-            Self::Queue(queue) => queue
-                .0
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .iter()
-                .map(Self::to_json)
-                .collect(),
+            Self::Queue(queue) => queue.elements().iter().map(Self::to_json).collect(),
             Self::Opaque(opaque) => json!({"__type": opaque.type_name}),
         }
     }

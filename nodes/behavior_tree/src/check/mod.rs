@@ -44,7 +44,7 @@ impl Factory {
         for model in models {
             let mut sources = Sources::default();
             sources.read_file(model, None);
-            models::declare(&mut factory, &mut sources);
+            models::declare(&mut factory, &mut sources, models::named_type);
             faults.extend(
                 sources
                     .findings
@@ -55,7 +55,7 @@ impl Factory {
         }
         let mut sources = Sources::default();
         let main = sources.read_file(path, None);
-        models::declare(&mut factory, &mut sources);
+        models::declare(&mut factory, &mut sources, models::named_type);
         for document in 0..sources.documents.len() {
             verify::trees(&mut sources, document, &factory);
         }

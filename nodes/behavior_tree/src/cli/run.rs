@@ -1,15 +1,16 @@
 //! `run`: a tree from beginning to end.
 
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Map, Value as Json, json};
 
-use super::recording::Recording;
 use super::{BAD_INPUT, NO, YES, outcomes};
 use crate::engine::Transition;
 use crate::loggers;
+use crate::recording;
 use crate::status::Status;
 use crate::tree::Tree;
 
@@ -84,6 +85,13 @@ pub(crate) fn run(args: &RunArgs) -> u8 {
         let message = format!("{} cannot be written: {error}", path.display());
         return report(args, &load_failed(message), None, &[]);
     }
+    if let Some(path) = &args.record
+        && let Err(error) =
+            File::create(path).and_then(|out| recording::record(&mut tree, &factory, out))
+    {
+        let message = format!("{} cannot be written: {error}", path.display());
+        return report(args, &load_failed(message), None, &[]);
+    }
     let (sender, receiver) = mpsc::channel();
     // Nobody listens any more when the run is over, and then nothing is lost.
     tree.observe(move |transition| sender.send(transition).unwrap_or_default());
@@ -102,14 +110,12 @@ const fn load_failed(message: String) -> End {
     }
 }
 
-/// Errors: the recording cannot be written.
+/// Errors: the picture cannot be written.
 fn tick(
     args: &RunArgs,
     tree: &mut Tree,
     receiver: &Receiver<Transition>,
 ) -> anyhow::Result<(End, Vec<Transition>)> {
-    let recording = |path| -> anyhow::Result<_> { Ok((path, Recording::new(args)?)) };
-    let mut recording = args.record.as_ref().map(recording).transpose()?;
     let mut transitions = Vec::new();
     let mut end = End {
         result: "RUNNING",
@@ -123,13 +129,6 @@ fn tick(
         let result = tree.tick_exactly_once(now);
         let first = transitions.len();
         transitions.extend(receiver.try_iter());
-        let said = match &result {
-            Ok(status) => status.to_string(),
-            Err(error) => error.to_string(),
-        };
-        if let Some((_, recording)) = &mut recording {
-            recording.add(now, said.clone(), tree, &transitions[first..]);
-        }
         if transitions.len() > first {
             args.live.show(tree)?;
         }
@@ -143,11 +142,11 @@ fn tick(
                 };
                 break;
             }
-            Err(_) => {
+            Err(error) => {
                 end = End {
                     result: "ERROR",
                     error_kind: Some("runtime"),
-                    message: Some(said),
+                    message: Some(error.to_string()),
                     ticks,
                 };
                 break;
@@ -159,9 +158,6 @@ fn tick(
         } else {
             now += TICK_PERIOD;
         }
-    }
-    if let Some((path, recording)) = &recording {
-        recording.write(path)?;
     }
     Ok((end, transitions))
 }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::{Engine, Node, Raised, Tick};
 use crate::ports::{In, NodeError, Out, Outcome};
+use crate::recording::{Did, NodeLog};
 use crate::status::Status;
-use crate::types::PortValue;
+use crate::types::{PortValue, Type};
 use crate::value::{ConvertError, Value};
 
 /// What a node with children has at hand while it is ticked.
@@ -15,6 +16,8 @@ pub struct BranchIo<'a> {
     node: Node,
     first_port: u32,
     n_ports: u32,
+    /// Where what it does is recorded.
+    pub(crate) log: Option<NodeLog>,
 }
 
 impl std::fmt::Debug for BranchIo<'_> {
@@ -40,6 +43,7 @@ impl BranchIo<'_> {
 
     /// Makes the node RUNNING at once, as most of BehaviorTree.CPP's own do before they tick a child.
     pub fn set_running(&mut self) {
+        self.note(Did::SetRunning);
         self.engine.set_status(self.i, Status::Running);
     }
 
@@ -54,6 +58,7 @@ impl BranchIo<'_> {
     ///
     /// Errors: there is no such child, or something in it broke.
     pub fn tick_child(&mut self, index: usize) -> Outcome {
+        self.note(Did::TickChild(index));
         let child = self.child(index)?;
         let result = self.engine.execute(child);
         result.map_err(|raised| self.error_of(raised))
@@ -63,6 +68,7 @@ impl BranchIo<'_> {
     ///
     /// Errors: there is no such child, or its `_onHalted` broke.
     pub fn halt_child(&mut self, index: usize) -> Result<(), NodeError> {
+        self.note(Did::HaltChild(index));
         let child = self.child(index)?;
         let result = self.engine.reset_child(child);
         result.map_err(|raised| self.error_of(raised))
@@ -72,6 +78,11 @@ impl BranchIo<'_> {
     ///
     /// Errors: an `_onHalted` broke.
     pub fn halt_children(&mut self) -> Result<(), NodeError> {
+        self.note(Did::HaltChildren);
+        self.reset_children()
+    }
+
+    fn reset_children(&mut self) -> Result<(), NodeError> {
         let result = self.engine.reset_children(self.node);
         result.map_err(|raised| self.error_of(raised))
     }
@@ -80,7 +91,8 @@ impl BranchIo<'_> {
     ///
     /// Errors: an `_onHalted` broke.
     pub fn halt(&mut self) -> Result<(), NodeError> {
-        self.halt_children()?;
+        self.note(Did::HaltItself);
+        self.reset_children()?;
         self.engine.reset_status(self.i);
         Ok(())
     }
@@ -98,9 +110,27 @@ impl BranchIo<'_> {
 
     /// Writes an output port. Errors: the entry has another type.
     pub fn write<T: PortValue>(&mut self, port: Out<T>, value: T) -> Result<(), ConvertError> {
-        let at = self.port(port.0)? as usize;
+        self.write_value(port.0, value.into_value(), T::port_type())
+    }
+
+    pub(crate) fn write_value(
+        &mut self,
+        port: u32,
+        value: Value,
+        info: Type,
+    ) -> Result<(), ConvertError> {
+        if let Some(log) = &self.log {
+            log.wrote(port, &value, &info);
+        }
+        let at = self.port(port)? as usize;
         let engine = &mut *self.engine;
-        engine.ports[at].write(&mut engine.blackboard, value.into_value(), T::port_type())
+        engine.ports[at].write(&mut engine.blackboard, value, info)
+    }
+
+    fn note(&self, did: Did) {
+        if let Some(log) = &self.log {
+            log.push(did);
+        }
     }
 
     /// The time of this tick, since the start of the run.
@@ -154,6 +184,7 @@ impl Engine {
             node,
             first_port,
             n_ports,
+            log: None,
         });
         self.branches[state as usize].branch = Some(branch);
         outcome.map_err(|NodeError(message)| match &self.raised {

@@ -230,6 +230,7 @@ impl Engine {
             status: self.status[i as usize],
             reason: &mut reason,
             wake_up: &mut self.wake_up,
+            log: None,
         };
         let outcome = then(&mut io);
         if reason.is_some() {

@@ -320,6 +320,37 @@ impl Engine {
         }
     }
 
+    /// The users' leaves, by the number of the node, from 1.
+    pub(crate) fn leaves(&self) -> impl Iterator<Item = (u32, &dyn Leaf)> {
+        (1..).zip(&self.nodes).filter_map(|(uid, node)| {
+            let Kind::User { state } = node.kind else {
+                return None;
+            };
+            Some((uid, self.users[state as usize].leaf.as_deref()?))
+        })
+    }
+
+    /// Puts something around the users' nodes, or in their place. Each comes with its number, from 1.
+    pub(crate) fn replace_users(
+        &mut self,
+        leaf: impl Fn(u32, Box<dyn Leaf>) -> Box<dyn Leaf>,
+        branch: impl Fn(u32, Box<dyn Branch>) -> Box<dyn Branch>,
+    ) {
+        for (uid, node) in (1..).zip(&self.nodes) {
+            match node.kind {
+                Kind::User { state } => {
+                    let place = &mut self.users[state as usize].leaf;
+                    *place = place.take().map(|old| leaf(uid, old));
+                }
+                Kind::Branch { state, .. } => {
+                    let place = &mut self.branches[state as usize].branch;
+                    *place = place.take().map(|old| branch(uid, old));
+                }
+                _ => {}
+            }
+        }
+    }
+
     pub(crate) fn add(&mut self, node: Node, name: Arc<str>) {
         self.nodes.push(node);
         self.names.push(name);

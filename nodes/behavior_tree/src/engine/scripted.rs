@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::{Engine, NONE, NodeScript, Raised, Tick};
+use serde::{Deserialize, Serialize};
+
 use crate::script::compile::compile;
 use crate::script::machine::Machine;
 use crate::status::Status;
@@ -11,7 +13,7 @@ use crate::types::Type;
 use crate::value::Value;
 
 /// What stands in for a node in a test.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct TestConfig {
     /// The result, unless a script or a list gives it.
     pub return_status: Status,

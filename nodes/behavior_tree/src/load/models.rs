@@ -8,8 +8,13 @@ use crate::registry::{Factory, Maker};
 use crate::status::Category;
 use crate::types::Type;
 
-/// Declares the nodes of all models that were read. What is registered already stays as it is.
-pub(crate) fn declare(factory: &mut Factory, sources: &mut Sources) {
+/// Declares the nodes of all models that were read. What is registered already stays as it is. `type_of_name` says what a
+/// port's type is.
+pub(crate) fn declare(
+    factory: &mut Factory,
+    sources: &mut Sources,
+    type_of_name: impl Fn(&str) -> Type,
+) {
     let mut wrong = Vec::new();
     for (number, document) in sources.documents.iter().enumerate() {
         for list in document
@@ -39,7 +44,9 @@ pub(crate) fn declare(factory: &mut Factory, sources: &mut Sources) {
                         Some(PortSpec {
                             name: Arc::from(document.attribute(port, "name")?),
                             direction,
-                            info: named_type(document.attribute(port, "type").unwrap_or_default()),
+                            info: type_of_name(
+                                document.attribute(port, "type").unwrap_or_default(),
+                            ),
                             default: document
                                 .attribute(port, "default")
                                 .filter(|text| !text.is_empty())
@@ -64,7 +71,7 @@ pub(crate) fn declare(factory: &mut Factory, sources: &mut Sources) {
 }
 
 /// The type that a model names, as far as its literals can be looked at.
-fn named_type(name: &str) -> Type {
+pub(crate) fn named_type(name: &str) -> Type {
     match name {
         "bool" => Type::Bool,
         "int" | "int32_t" => Type::Int,

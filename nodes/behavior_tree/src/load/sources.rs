@@ -1,6 +1,6 @@
 //! The files of a tree: reading them, following their includes, and what each defines.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -48,9 +48,26 @@ pub(crate) struct Sources {
     pub findings: Vec<Finding>,
     n_unnamed: usize,
     open: Vec<PathBuf>,
+    /// What the files hold, in the order in which they are read, where they are not read from disk.
+    texts: Option<VecDeque<String>>,
 }
 
 impl Sources {
+    /// Files that were read before, in that order: the main one, and each that is included where it is.
+    pub(crate) fn of_texts(texts: &[String]) -> Self {
+        Self {
+            texts: Some(texts.iter().cloned().collect()),
+            ..Self::default()
+        }
+    }
+
+    fn read_bytes(&mut self, path: &Path) -> std::io::Result<Vec<u8>> {
+        match &mut self.texts {
+            Some(texts) => Ok(texts.pop_front().unwrap_or_default().into_bytes()),
+            None => std::fs::read(path),
+        }
+    }
+
     pub(crate) fn error(
         &mut self,
         place: (usize, Span),
@@ -137,7 +154,7 @@ impl Sources {
         included_from: Option<(usize, Span)>,
     ) -> Option<usize> {
         let shown = path.display().to_string();
-        let text = match std::fs::read(path) {
+        let text = match self.read_bytes(path) {
             Ok(bytes) => bytes,
             Err(error) => {
                 let place =
@@ -223,6 +240,7 @@ impl Sources {
             };
             let (path, place) = (PathBuf::from(path.value), (number, path.value_span));
             let path = match package.filter(|_| path.is_relative()) {
+                Some(package) if self.texts.is_some() => Path::new(&package).join(path),
                 Some(package) => match share_folder(&package) {
                     Some(share) => share.join(path),
                     None => {
