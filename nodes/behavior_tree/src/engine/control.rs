@@ -10,38 +10,34 @@ impl Engine {
     /// `Sequence` and `Fallback`, which are the same with SUCCESS and FAILURE exchanged: they go on after `good`, and
     /// end with the other. Memory: `index` the child at work, `count` how many were skipped.
     #[inline(never)]
-    pub(super) fn tick_chain(
+    pub(super) fn tick_chain<const ASYNCHRONOUS: bool>(
         &mut self,
         i: u32,
         node: Node,
         good: Status,
-        asynchronous: bool,
     ) -> Tick {
-        let (mut index, mut skipped) = (node.index, node.count);
+        let mut skipped = node.count;
         if self.status[i as usize] == Status::Idle {
             skipped = 0;
         }
         self.set_status(i, Status::Running);
-        while index < node.n_children {
-            let child = self.child(node, index);
-            let was_idle = self.status[child as usize] == Status::Idle;
+        let end = node.first_child + node.n_children;
+        for at in node.first_child + node.index..end {
+            let child = self.children[at as usize];
+            let starts = ASYNCHRONOUS && self.status[child as usize] == Status::Idle;
             match self.execute(child)? {
-                Status::Running => {
-                    self.remember(i, index, skipped);
-                    return Ok(Status::Running);
-                }
-                Status::Skipped => {
-                    index += 1;
-                    skipped += 1;
-                }
                 status if status == good => {
-                    index += 1;
-                    if asynchronous && was_idle && index < node.n_children {
+                    if starts && at + 1 < end {
                         self.wake_up = true;
-                        self.remember(i, index, skipped);
+                        self.remember(i, at + 1 - node.first_child, skipped);
                         return Ok(Status::Running);
                     }
                 }
+                Status::Running => {
+                    self.remember(i, at - node.first_child, skipped);
+                    return Ok(Status::Running);
+                }
+                Status::Skipped => skipped += 1,
                 bad => {
                     self.remember(i, 0, skipped);
                     self.reset_children(node)?;

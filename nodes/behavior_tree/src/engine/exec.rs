@@ -1,6 +1,6 @@
 //! What every node has in common: conditions around its tick, its transitions, halting.
 
-use super::{Engine, NONE, Node, Observer, Raised, RaisedError, Tick, Transition};
+use super::{Engine, Kind, NONE, Node, Observer, Raised, RaisedError, Tick, Transition};
 #[cfg(feature = "groot2")]
 use crate::groot2::Position;
 use crate::script::compile::Op;
@@ -18,9 +18,27 @@ const ON_SUCCESS: usize = 2;
 const POST: usize = 3;
 
 impl Engine {
-    /// One tick of a node: conditions before, the node's own part, conditions after, the transition.
+    /// One tick of a node.
     #[inline(always)]
     pub(crate) fn execute(&mut self, i: u32) -> Tick {
+        let node = &self.nodes[i as usize];
+        // What says the same whatever is around it has no more to it than its transition.
+        if let Kind::Always(status) = node.kind
+            && node.conditions == NONE
+        {
+            if status == Status::Failure {
+                self.failed = i;
+            }
+            self.last_result = status;
+            self.set_status(i, status);
+            return Ok(status);
+        }
+        self.execute_in_full(i)
+    }
+
+    /// Conditions before, the node's own part, conditions after, the transition.
+    #[inline(never)]
+    fn execute_in_full(&mut self, i: u32) -> Tick {
         let node = self.nodes[i as usize];
         let status = if node.conditions == NONE {
             self.tick_node(i, node)?
@@ -192,7 +210,7 @@ impl Engine {
 
     pub(crate) fn set_status(&mut self, i: u32, to: Status) {
         let from = std::mem::replace(&mut self.status[i as usize], to);
-        if from != to && !self.observers.is_empty() {
+        if !self.observers.is_empty() && from != to {
             self.notify(i, from, to);
         }
     }
@@ -227,11 +245,20 @@ impl Engine {
     }
 
     /// A child that is RUNNING is halted; any is IDLE afterwards.
+    #[inline(always)]
     pub(crate) fn reset_child(&mut self, child: u32) -> Result<(), Raised> {
-        match self.status[child as usize] {
-            Status::Idle => return Ok(()),
-            Status::Running => self.halt_node(child)?,
-            _ => {}
+        let status = &mut self.status[child as usize];
+        if *status != Status::Running && self.observers.is_empty() {
+            *status = Status::Idle;
+            return Ok(());
+        }
+        self.stop_child(child)
+    }
+
+    #[inline(never)]
+    fn stop_child(&mut self, child: u32) -> Result<(), Raised> {
+        if self.status[child as usize] == Status::Running {
+            self.halt_node(child)?;
         }
         self.reset_status(child);
         Ok(())

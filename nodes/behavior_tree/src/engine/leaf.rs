@@ -11,11 +11,17 @@ impl Engine {
     pub(super) fn tick_kind(&mut self, i: u32, node: Node) -> Tick {
         match node.kind {
             Kind::Always(status) => Ok(status),
-            Kind::Sequence { asynchronous } => {
-                self.tick_chain(i, node, Status::Success, asynchronous)
+            Kind::Sequence {
+                asynchronous: false,
+            } => self.tick_chain::<false>(i, node, Status::Success),
+            Kind::Sequence { asynchronous: true } => {
+                self.tick_chain::<true>(i, node, Status::Success)
             }
-            Kind::Fallback { asynchronous } => {
-                self.tick_chain(i, node, Status::Failure, asynchronous)
+            Kind::Fallback {
+                asynchronous: false,
+            } => self.tick_chain::<false>(i, node, Status::Failure),
+            Kind::Fallback { asynchronous: true } => {
+                self.tick_chain::<true>(i, node, Status::Failure)
             }
             Kind::SequenceWithMemory => self.tick_sequence_with_memory(i, node),
             Kind::ReactiveSequence => self.tick_reactive(i, node, Status::Success),

@@ -122,8 +122,14 @@ impl Live {
 
 impl Engine {
     /// Waits at a breakpoint, and gives what the viewer wants in the place of the node's own result.
-    #[inline(never)]
+    #[inline(always)]
     pub(crate) fn hook(&mut self, i: u32, position: Position) -> Option<Status> {
+        self.groot2.as_ref()?;
+        self.reach_hook(i, position)
+    }
+
+    #[inline(never)]
+    fn reach_hook(&mut self, i: u32, position: Position) -> Option<Status> {
         let live = self.groot2.as_ref()?;
         if position == Position::Pre && self.status[i as usize].is_completed() {
             return None;

@@ -115,8 +115,8 @@ impl NodeLog {
 }
 
 /// Writes the run of a tree that `factory` has loaded to `out`, from now on: before its first tick, and before anything is
-/// set on its blackboard. Each tick is written when it ends. What is recorded is said at the head of this
-/// module.
+/// set on its blackboard. Each tick is written when it ends. The head of this module says
+/// what is recorded.
 ///
 /// # Errors
 /// When `out` cannot be written. Where that happens in the middle of a run the recording ends, which is told once.
