@@ -170,7 +170,8 @@ impl BranchIo<'_> {
 
 impl Engine {
     #[inline(never)]
-    pub(super) fn tick_branch(&mut self, i: u32, node: Node, state: u32) -> Tick {
+    pub(super) fn tick_branch(&mut self, i: u32, state: u32) -> Tick {
+        let node = self.nodes[i as usize];
         let at = &mut self.branches[state as usize];
         let (first_port, n_ports) = (at.first_port, at.n_ports);
         let Some(mut branch) = at.branch.take() else {

@@ -10,12 +10,8 @@ impl Engine {
     /// `Sequence` and `Fallback`, which are the same with SUCCESS and FAILURE exchanged: they go on after `good`, and
     /// end with the other. Memory: `index` the child at work, `count` how many were skipped.
     #[inline(never)]
-    pub(super) fn tick_chain<const ASYNCHRONOUS: bool>(
-        &mut self,
-        i: u32,
-        node: Node,
-        good: Status,
-    ) -> Tick {
+    pub(super) fn tick_chain<const ASYNCHRONOUS: bool>(&mut self, i: u32, good: Status) -> Tick {
+        let node = self.nodes[i as usize];
         let mut skipped = node.count;
         if self.status[i as usize] == Status::Idle {
             skipped = 0;
@@ -62,7 +58,8 @@ impl Engine {
 
     /// Memory as in [`Self::tick_chain`]; after a failure it goes on with the child that failed.
     #[inline(never)]
-    pub(super) fn tick_sequence_with_memory(&mut self, i: u32, node: Node) -> Tick {
+    pub(super) fn tick_sequence_with_memory(&mut self, i: u32) -> Tick {
+        let node = self.nodes[i as usize];
         let (mut index, mut skipped) = (node.index, node.count);
         if self.status[i as usize] == Status::Idle {
             skipped = 0;
@@ -109,7 +106,8 @@ impl Engine {
 
     /// `ReactiveSequence` and `ReactiveFallback`: from the first child on in every tick.
     #[inline(never)]
-    pub(super) fn tick_reactive(&mut self, i: u32, node: Node, good: Status) -> Tick {
+    pub(super) fn tick_reactive(&mut self, i: u32, good: Status) -> Tick {
+        let node = self.nodes[i as usize];
         self.set_status(i, Status::Running);
         let mut all_skipped = true;
         for index in 0..node.n_children {
@@ -136,7 +134,8 @@ impl Engine {
     }
 
     #[inline(never)]
-    pub(super) fn tick_parallel(&mut self, i: u32, node: Node, ports: u32, state: u32) -> Tick {
+    pub(super) fn tick_parallel(&mut self, i: u32, ports: u32, state: u32) -> Tick {
+        let node = self.nodes[i as usize];
         let success_count = self.read_int(ports)?;
         let failure_count = self.read_int(ports + 1)?;
         let n_children = node.n_children;
@@ -207,7 +206,8 @@ impl Engine {
     }
 
     #[inline(never)]
-    pub(super) fn tick_parallel_all(&mut self, i: u32, node: Node, ports: u32, state: u32) -> Tick {
+    pub(super) fn tick_parallel_all(&mut self, i: u32, ports: u32, state: u32) -> Tick {
+        let node = self.nodes[i as usize];
         let to_fail = threshold(self.read_int(ports)?, node.n_children);
         if node.n_children < to_fail {
             return Err(self.raise(format!(
@@ -260,7 +260,8 @@ impl Engine {
     /// Memory: `index` the branch, 0 while the condition is at work. A failed condition without an else branch is not
     /// reset, so that its own pre-conditions are not checked when it is started again.
     #[inline(never)]
-    pub(super) fn tick_if_then_else(&mut self, i: u32, node: Node) -> Tick {
+    pub(super) fn tick_if_then_else(&mut self, i: u32) -> Tick {
+        let node = self.nodes[i as usize];
         self.two_or_three(node, "IfThenElse")?;
         self.set_status(i, Status::Running);
         let mut branch = node.index;
@@ -283,7 +284,8 @@ impl Engine {
     }
 
     #[inline(never)]
-    pub(super) fn tick_while_do_else(&mut self, i: u32, node: Node) -> Tick {
+    pub(super) fn tick_while_do_else(&mut self, i: u32) -> Tick {
+        let node = self.nodes[i as usize];
         self.two_or_three(node, "WhileDoElse")?;
         self.set_status(i, Status::Running);
         let status = match self.execute(self.child(node, 0))? {
@@ -312,7 +314,8 @@ impl Engine {
 
     /// Memory: `count` the running child plus one.
     #[inline(never)]
-    pub(super) fn tick_switch(&mut self, i: u32, node: Node, ports: u32, n_cases: u32) -> Tick {
+    pub(super) fn tick_switch(&mut self, i: u32, ports: u32, n_cases: u32) -> Tick {
+        let node = self.nodes[i as usize];
         if node.n_children != n_cases + 1 {
             let (n, wanted) = (node.n_children, n_cases + 1);
             return Err(self.raise(format!(
@@ -357,7 +360,8 @@ impl Engine {
 
     /// Memory: `index` the child at work, `count` how many were skipped, `started` that the last child is at work.
     #[inline(never)]
-    pub(super) fn tick_try_catch(&mut self, i: u32, node: Node) -> Tick {
+    pub(super) fn tick_try_catch(&mut self, i: u32) -> Tick {
+        let node = self.nodes[i as usize];
         if node.n_children < 2 {
             return Err(self.raise("TryCatch has at least two children"));
         }

@@ -16,7 +16,8 @@ impl Engine {
     }
 
     #[inline(never)]
-    pub(super) fn tick_inverter(&mut self, i: u32, node: Node) -> Tick {
+    pub(super) fn tick_inverter(&mut self, i: u32) -> Tick {
+        let node = self.nodes[i as usize];
         self.set_status(i, Status::Running);
         let child = self.child(node, 0);
         let inverted = match self.execute(child)? {
@@ -29,7 +30,8 @@ impl Engine {
     }
 
     #[inline(never)]
-    pub(super) fn tick_force(&mut self, i: u32, node: Node, to: Status) -> Tick {
+    pub(super) fn tick_force(&mut self, i: u32, to: Status) -> Tick {
+        let node = self.nodes[i as usize];
         self.set_status(i, Status::Running);
         let child = self.child(node, 0);
         let status = self.execute(child)?;
@@ -43,7 +45,8 @@ impl Engine {
     /// `Repeat` goes on after SUCCESS, `RetryUntilSuccessful` after FAILURE, up to a number of times. Memory: `count` the
     /// times.
     #[inline(never)]
-    pub(super) fn tick_again(&mut self, i: u32, node: Node, ports: u32, again: Status) -> Tick {
+    pub(super) fn tick_again(&mut self, i: u32, ports: u32, again: Status) -> Tick {
+        let node = self.nodes[i as usize];
         let mut limit = self.read_int(ports)?;
         let mut count = node.count;
         let mut go_on = count < limit || limit == -1;
@@ -82,7 +85,8 @@ impl Engine {
     }
 
     #[inline(never)]
-    pub(super) fn tick_keep_running(&mut self, i: u32, node: Node) -> Tick {
+    pub(super) fn tick_keep_running(&mut self, i: u32) -> Tick {
+        let node = self.nodes[i as usize];
         self.set_status(i, Status::Running);
         let child = self.child(node, 0);
         match self.execute(child)? {
@@ -100,7 +104,8 @@ impl Engine {
 
     /// Memory: `started` that the time runs.
     #[inline(never)]
-    pub(super) fn tick_delay(&mut self, i: u32, node: Node, ports: u32, timer: u32) -> Tick {
+    pub(super) fn tick_delay(&mut self, i: u32, ports: u32, timer: u32) -> Tick {
+        let node = self.nodes[i as usize];
         let milliseconds = self.read_uint(ports)?;
         if !node.started {
             self.memory(i).started = true;
@@ -121,7 +126,8 @@ impl Engine {
 
     /// Memory: `started` that the time runs, `finished` that it ran out and the child was halted.
     #[inline(never)]
-    pub(super) fn tick_timeout(&mut self, i: u32, node: Node, ports: u32, timer: u32) -> Tick {
+    pub(super) fn tick_timeout(&mut self, i: u32, ports: u32, timer: u32) -> Tick {
+        let node = self.nodes[i as usize];
         let milliseconds = self.read_uint(ports)?;
         if !node.started {
             let memory = self.memory(i);
@@ -147,7 +153,8 @@ impl Engine {
 
     /// Memory: `finished` that the child has completed once, `started` that it did so with SUCCESS.
     #[inline(never)]
-    pub(super) fn tick_run_once(&mut self, i: u32, node: Node, ports: u32) -> Tick {
+    pub(super) fn tick_run_once(&mut self, i: u32, ports: u32) -> Tick {
+        let node = self.nodes[i as usize];
         let then_skip = self
             .read_port(ports, &Type::Bool, Value::to_bool)
             .unwrap_or(true);
@@ -174,13 +181,8 @@ impl Engine {
     /// Memory: `started` that the condition held; it is not checked again before the child completes, not even when
     /// that was halted in between.
     #[inline(never)]
-    pub(super) fn tick_precondition(
-        &mut self,
-        i: u32,
-        node: Node,
-        ports: u32,
-        script: u32,
-    ) -> Tick {
+    pub(super) fn tick_precondition(&mut self, i: u32, ports: u32, script: u32) -> Tick {
+        let node = self.nodes[i as usize];
         self.refresh_script(script)?;
         let otherwise = self.read_port(ports + 1, &Type::Status, Value::to_status);
         let otherwise = self.or_raise(otherwise)?;
@@ -202,7 +204,8 @@ impl Engine {
     }
 
     #[inline(never)]
-    pub(super) fn tick_loop(&mut self, i: u32, node: Node, ports: u32, state: u32) -> Tick {
+    pub(super) fn tick_loop(&mut self, i: u32, ports: u32, state: u32) -> Tick {
+        let node = self.nodes[i as usize];
         let at = state as usize;
         if self.status[i as usize] == Status::Idle {
             let state = &mut self.loops[at];
@@ -316,13 +319,8 @@ impl Engine {
 
     /// `SkipUnlessUpdated` and `WaitValueUpdate`. Memory: `started` that the child is at work.
     #[inline(never)]
-    pub(super) fn tick_updated(
-        &mut self,
-        i: u32,
-        node: Node,
-        state: u32,
-        otherwise: Status,
-    ) -> Tick {
+    pub(super) fn tick_updated(&mut self, i: u32, state: u32, otherwise: Status) -> Tick {
+        let node = self.nodes[i as usize];
         if !node.started && !self.was_updated(state) {
             return Ok(otherwise);
         }
@@ -341,7 +339,8 @@ impl Engine {
     }
 
     #[inline(never)]
-    pub(super) fn tick_sub_tree(&mut self, i: u32, node: Node) -> Tick {
+    pub(super) fn tick_sub_tree(&mut self, i: u32) -> Tick {
+        let node = self.nodes[i as usize];
         if self.status[i as usize] == Status::Idle {
             self.set_status(i, Status::Running);
         }

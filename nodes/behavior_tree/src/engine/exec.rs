@@ -39,12 +39,13 @@ impl Engine {
     /// Conditions before, the node's own part, conditions after, the transition.
     #[inline(never)]
     fn execute_in_full(&mut self, i: u32) -> Tick {
-        let node = self.nodes[i as usize];
-        let status = if node.conditions == NONE {
-            self.tick_node(i, node)?
+        let conditions = self.nodes[i as usize].conditions;
+        let status = if conditions == NONE {
+            self.tick_node(i)?
         } else {
-            self.tick_with_conditions(i, node)?
+            self.tick_with_conditions(i, conditions)?
         };
+        let node = &self.nodes[i as usize];
         if status == Status::Failure
             && (node.n_children == 0 || self.last_result != Status::Failure)
         {
@@ -56,6 +57,7 @@ impl Engine {
             Status::Idle => return Err(self.raise_at(i, "a node must not return IDLE")),
             _ => self.set_status(i, status),
         }
+        let node = &self.nodes[i as usize];
         if node.is_decorator() {
             let child = self.children[node.first_child as usize];
             if self.status[child as usize].is_completed() {
@@ -66,8 +68,8 @@ impl Engine {
     }
 
     #[inline(always)]
-    fn tick_node(&mut self, i: u32, node: Node) -> Tick {
-        let result = self.tick_kind(i, node);
+    fn tick_node(&mut self, i: u32) -> Tick {
+        let result = self.tick_kind(i);
         if result.is_err()
             && let Some(raised) = &mut self.raised
         {
@@ -77,13 +79,13 @@ impl Engine {
     }
 
     #[inline(never)]
-    fn tick_with_conditions(&mut self, i: u32, node: Node) -> Tick {
-        let status = match self.pre_conditions(i, node)? {
+    fn tick_with_conditions(&mut self, i: u32, conditions: u32) -> Tick {
+        let status = match self.pre_conditions(i, conditions)? {
             Some(status) => status,
-            None => self.tick_or_substitute(i, node)?,
+            None => self.tick_or_substitute(i)?,
         };
         if status.is_completed() {
-            let post = self.conditions[node.conditions as usize].post;
+            let post = self.conditions[conditions as usize].post;
             let own = if status == Status::Success {
                 ON_SUCCESS
             } else {
@@ -101,16 +103,16 @@ impl Engine {
     }
 
     /// The node's own part, unless a viewer has laid down a result.
-    fn tick_or_substitute(&mut self, i: u32, node: Node) -> Tick {
+    fn tick_or_substitute(&mut self, i: u32) -> Tick {
         #[cfg(feature = "groot2")]
         if let Some(status) = self.hook(i, Position::Pre) {
             return Ok(status);
         }
-        self.tick_node(i, node)
+        self.tick_node(i)
     }
 
-    fn pre_conditions(&mut self, i: u32, node: Node) -> Result<Option<Status>, Raised> {
-        let pre = self.conditions[node.conditions as usize].pre;
+    fn pre_conditions(&mut self, i: u32, conditions: u32) -> Result<Option<Status>, Raised> {
+        let pre = self.conditions[conditions as usize].pre;
         let before = self.status[i as usize];
         match before {
             Status::Idle => {

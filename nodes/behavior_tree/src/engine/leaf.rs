@@ -8,42 +8,38 @@ use crate::value::{ConvertError, Value};
 
 impl Engine {
     #[inline(always)]
-    pub(super) fn tick_kind(&mut self, i: u32, node: Node) -> Tick {
-        match node.kind {
+    pub(super) fn tick_kind(&mut self, i: u32) -> Tick {
+        match self.nodes[i as usize].kind {
             Kind::Always(status) => Ok(status),
             Kind::Sequence {
                 asynchronous: false,
-            } => self.tick_chain::<false>(i, node, Status::Success),
-            Kind::Sequence { asynchronous: true } => {
-                self.tick_chain::<true>(i, node, Status::Success)
-            }
+            } => self.tick_chain::<false>(i, Status::Success),
+            Kind::Sequence { asynchronous: true } => self.tick_chain::<true>(i, Status::Success),
             Kind::Fallback {
                 asynchronous: false,
-            } => self.tick_chain::<false>(i, node, Status::Failure),
-            Kind::Fallback { asynchronous: true } => {
-                self.tick_chain::<true>(i, node, Status::Failure)
-            }
-            Kind::SequenceWithMemory => self.tick_sequence_with_memory(i, node),
-            Kind::ReactiveSequence => self.tick_reactive(i, node, Status::Success),
-            Kind::ReactiveFallback => self.tick_reactive(i, node, Status::Failure),
-            Kind::Parallel { ports, state } => self.tick_parallel(i, node, ports, state),
-            Kind::ParallelAll { ports, state } => self.tick_parallel_all(i, node, ports, state),
-            Kind::IfThenElse => self.tick_if_then_else(i, node),
-            Kind::WhileDoElse => self.tick_while_do_else(i, node),
-            Kind::Switch { ports, n_cases } => self.tick_switch(i, node, ports, n_cases),
-            Kind::TryCatch { .. } => self.tick_try_catch(i, node),
-            Kind::Inverter => self.tick_inverter(i, node),
-            Kind::Force(status) => self.tick_force(i, node, status),
-            Kind::Repeat { ports } => self.tick_again(i, node, ports, Status::Success),
-            Kind::Retry { ports } => self.tick_again(i, node, ports, Status::Failure),
-            Kind::KeepRunningUntilFailure => self.tick_keep_running(i, node),
-            Kind::Delay { ports, timer } => self.tick_delay(i, node, ports, timer),
-            Kind::Timeout { ports, timer } => self.tick_timeout(i, node, ports, timer),
-            Kind::RunOnce { ports } => self.tick_run_once(i, node, ports),
-            Kind::Precondition { ports, script } => self.tick_precondition(i, node, ports, script),
-            Kind::Loop { ports, state } => self.tick_loop(i, node, ports, state),
-            Kind::Updated { state, otherwise } => self.tick_updated(i, node, state, otherwise),
-            Kind::SubTree => self.tick_sub_tree(i, node),
+            } => self.tick_chain::<false>(i, Status::Failure),
+            Kind::Fallback { asynchronous: true } => self.tick_chain::<true>(i, Status::Failure),
+            Kind::SequenceWithMemory => self.tick_sequence_with_memory(i),
+            Kind::ReactiveSequence => self.tick_reactive(i, Status::Success),
+            Kind::ReactiveFallback => self.tick_reactive(i, Status::Failure),
+            Kind::Parallel { ports, state } => self.tick_parallel(i, ports, state),
+            Kind::ParallelAll { ports, state } => self.tick_parallel_all(i, ports, state),
+            Kind::IfThenElse => self.tick_if_then_else(i),
+            Kind::WhileDoElse => self.tick_while_do_else(i),
+            Kind::Switch { ports, n_cases } => self.tick_switch(i, ports, n_cases),
+            Kind::TryCatch { .. } => self.tick_try_catch(i),
+            Kind::Inverter => self.tick_inverter(i),
+            Kind::Force(status) => self.tick_force(i, status),
+            Kind::Repeat { ports } => self.tick_again(i, ports, Status::Success),
+            Kind::Retry { ports } => self.tick_again(i, ports, Status::Failure),
+            Kind::KeepRunningUntilFailure => self.tick_keep_running(i),
+            Kind::Delay { ports, timer } => self.tick_delay(i, ports, timer),
+            Kind::Timeout { ports, timer } => self.tick_timeout(i, ports, timer),
+            Kind::RunOnce { ports } => self.tick_run_once(i, ports),
+            Kind::Precondition { ports, script } => self.tick_precondition(i, ports, script),
+            Kind::Loop { ports, state } => self.tick_loop(i, ports, state),
+            Kind::Updated { state, otherwise } => self.tick_updated(i, state, otherwise),
+            Kind::SubTree => self.tick_sub_tree(i),
             Kind::Sleep { ports, timer } => self.tick_sleep(i, ports, timer),
             Kind::Script { script } => self.tick_script(script),
             Kind::ScriptCondition { script } => self.tick_script_condition(script),
@@ -61,7 +57,7 @@ impl Engine {
             }),
             Kind::Test { state } => self.tick_test(i, state),
             Kind::User { state } => self.tick_user(i, state),
-            Kind::Branch { state, .. } => self.tick_branch(i, node, state),
+            Kind::Branch { state, .. } => self.tick_branch(i, state),
         }
     }
 
