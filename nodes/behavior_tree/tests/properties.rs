@@ -7,7 +7,7 @@ mod reference;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use behavior_tree::{Factory, Status};
+use behavior_tree::{Factory, Status, Tree};
 use proptest::prelude::*;
 
 /// A random node, as XML. Names are numbers in order of generation, which need not be unique.
@@ -117,6 +117,9 @@ proptest! {
     fn random_trees_do_what_the_reference_does(body in node()) {
         let xml = tree(&body);
         let (mut engine, mut reference) = (Factory::new().load_text(&xml).unwrap(), reference::Reference::load(&xml).unwrap());
+        // A tree that nobody observes takes short cuts.
+        let mut unseen = Factory::new().load_text(&xml).unwrap();
+        let states = |tree: &Tree| tree.nodes().map(|node| node.status).collect::<Vec<_>>();
         let (sender, receiver) = std::sync::mpsc::channel();
         engine.observe(move |transition| sender.send(transition).unwrap_or_default());
         for tick in 0..60_u64 {
@@ -126,6 +129,8 @@ proptest! {
                 (Ok(expected), Ok(got)) => prop_assert_eq!(expected.word(), got.as_str()),
                 (expected, got) => prop_assert_eq!(expected.is_err(), got.is_err(), "{:?} {:?}", expected, got),
             }
+            prop_assert_eq!(format!("{got:?}"), format!("{:?}", unseen.tick_exactly_once(Duration::from_millis(tick * 7))));
+            prop_assert_eq!(states(&engine), states(&unseen), "tick {}", tick);
             let transitions: Vec<String> = receiver.try_iter()
                 .map(|t| format!("{} {} {}", engine.node(t.uid).unwrap().path, t.from, t.to)).collect();
             let wanted: Vec<String> = reference.transitions.drain(..)
@@ -139,6 +144,7 @@ proptest! {
                 if engine.node(1).unwrap().status == Status::Running {
                     let (halted, wanted) = (engine.halt().is_err(), reference.halt().is_err());
                     prop_assert_eq!(halted, wanted);
+                    prop_assert_eq!(unseen.halt().is_err(), wanted);
                     if halted {
                         return Ok(());
                     }

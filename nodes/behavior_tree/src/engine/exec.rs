@@ -247,18 +247,7 @@ impl Engine {
     }
 
     /// A child that is RUNNING is halted; any is IDLE afterwards.
-    #[inline(always)]
     pub(crate) fn reset_child(&mut self, child: u32) -> Result<(), Raised> {
-        let status = &mut self.status[child as usize];
-        if *status != Status::Running && self.observers.is_empty() {
-            *status = Status::Idle;
-            return Ok(());
-        }
-        self.stop_child(child)
-    }
-
-    #[inline(never)]
-    fn stop_child(&mut self, child: u32) -> Result<(), Raised> {
         if self.status[child as usize] == Status::Running {
             self.halt_node(child)?;
         }
@@ -267,7 +256,19 @@ impl Engine {
     }
 
     pub(crate) fn reset_children(&mut self, node: Node) -> Result<(), Raised> {
-        for at in node.first_child..node.first_child + node.n_children {
+        let (mut at, end) = (node.first_child, node.first_child + node.n_children);
+        if self.observers.is_empty() {
+            // Nobody is told of those before the first that has to be halted.
+            for &child in &self.children[at as usize..end as usize] {
+                let status = &mut self.status[child as usize];
+                if *status == Status::Running {
+                    break;
+                }
+                *status = Status::Idle;
+                at += 1;
+            }
+        }
+        for at in at..end {
             self.reset_child(self.children[at as usize])?;
         }
         Ok(())
