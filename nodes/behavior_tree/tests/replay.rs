@@ -343,3 +343,31 @@ fn a_recording_needs_neither_the_files_nor_the_names_of_numbers_nor_the_substitu
     assert_eq!(recorded.first_difference(&again), None);
     assert!(again.describe(4).starts_with("1.200 s, SUCCESS"));
 }
+
+#[test]
+fn no_damage_to_a_recording_makes_it_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run");
+    run(&path, 5);
+    let whole = std::fs::read_to_string(&path).unwrap();
+    let (die, mut replayed) = (World::new(7), 0);
+    for _ in 0..400 {
+        let mut bytes = whole.clone().into_bytes();
+        for _ in 0..=die.roll(3) {
+            let at = die.roll(bytes.len() as u64) as usize;
+            match die.roll(3) {
+                0 => bytes[at] = b"0123456789\"{}[],:-eHn"[die.roll(21) as usize],
+                1 => drop(bytes.remove(at)),
+                _ => bytes.truncate(at),
+            }
+        }
+        std::fs::write(&path, bytes).unwrap();
+        if let Ok(recording) = Recording::read(&path) {
+            replayed += usize::from(recording.replay().is_ok());
+            for tick in 0..=recording.n_ticks() + 1 {
+                let _ = recording.describe(tick);
+            }
+        }
+    }
+    assert!(replayed > 20, "{replayed}");
+}
