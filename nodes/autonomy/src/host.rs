@@ -73,13 +73,14 @@ pub fn run(flags: Flags, mut ros: RosNode) -> anyhow::Result<ExitCode> {
         spoken.borrow_mut().frame(look)
     })?;
     let found = Found::default();
+    let clock = ros.clock();
     let mut factory = Factory::new();
     leaves::register(
         &mut factory,
         locations,
         &navigator,
         &eyes,
-        &ros.clock(),
+        Arc::new(move || clock.now_nanos()),
         &found,
     )?;
     let mut tree = factory

@@ -18,7 +18,7 @@ use behavior_tree::locations::Locations;
 
 use look_for_object::{Gaze, LookForObject};
 
-pub use look_for_object::Found;
+pub use look_for_object::{Found, Now};
 
 /// Registers all leaves.
 ///
@@ -29,7 +29,7 @@ pub fn register(
     locations: Locations,
     navigator: &Navigator,
     eyes: &Eyes,
-    clock: &ros_node::time::Clock,
+    now: Now,
     found: &Found,
 ) -> Result<(), RegisterError> {
     let locations = std::sync::Arc::new(locations);
@@ -49,7 +49,7 @@ pub fn register(
     factory.register_action("RecallSighting", move |ports| {
         recall_sighting::RecallSighting::new(ports, recalls.clone())
     })?;
-    let gaze = Gaze::new(eyes, clock, found);
+    let gaze = Gaze::new(eyes, now, found);
     let first = gaze.clone();
     factory.register_action("LookForObject", move |ports| {
         LookForObject::new(ports, first.clone())
@@ -57,4 +57,52 @@ pub fn register(
     factory.register_action("LookAgain", move |ports| {
         LookForObject::again(ports, gaze.clone())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
+
+    use super::*;
+
+    /// Each node of a `TreeNodesModel` with its ports, as text.
+    fn models(xml: &str) -> BTreeSet<String> {
+        let mut models = BTreeSet::new();
+        let mut model = String::new();
+        for line in xml.lines().map(str::trim) {
+            let is_end =
+                ["</Action>", "</Condition>", "</Control>", "</Decorator>"].contains(&line);
+            if line.contains(" ID=\"") {
+                model.clear();
+            }
+            model += line;
+            model.push('\n');
+            if is_end {
+                models.insert(std::mem::take(&mut model));
+            }
+        }
+        models
+    }
+
+    #[test]
+    fn the_model_in_behaviors_says_what_is_registered() {
+        let mut factory = Factory::new();
+        let built_in = models(&factory.nodes_xml());
+        let (navigator, eyes) = (Navigator::unconnected(), Eyes::shut("cup"));
+        let now: Now = Arc::new(|| 0);
+        register(
+            &mut factory,
+            Locations::default(),
+            &navigator,
+            &eyes,
+            now,
+            &Found::default(),
+        )
+        .unwrap();
+        let registered = &models(&factory.nodes_xml()) - &built_in;
+        let written = models(include_str!("../../../behaviors/nodes.xml"));
+        assert_eq!(registered, written);
+        assert!(registered.len() >= 7);
+    }
 }

@@ -86,6 +86,15 @@ impl Navigator {
         Ok(Self { orders, shared })
     }
 
+    /// One whose goals nobody hears.
+    #[cfg(test)]
+    pub fn unconnected() -> Self {
+        Self {
+            orders: mpsc::unbounded().0,
+            shared: Arc::default(),
+        }
+    }
+
     /// Whether the action server has been discovered.
     pub fn has_met_server(&self) -> bool {
         lock(&self.shared).met

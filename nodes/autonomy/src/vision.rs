@@ -77,6 +77,16 @@ pub struct Eyes {
 }
 
 impl Eyes {
+    /// That see nothing.
+    #[cfg(test)]
+    pub fn shut(target: &str) -> Self {
+        Self {
+            looks: Arc::default(),
+            memory: Arc::default(),
+            target: target.into(),
+        }
+    }
+
     /// Listens to the detector's answers at the Zenoh endpoint, the depth pictures, the camera's intrinsics and the
     /// transforms, while the node spins. `each` is called for every frame looked at.
     ///

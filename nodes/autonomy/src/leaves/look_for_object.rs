@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use behavior_tree::{In, InOut, Io, Leaf, Out, Outcome, Ports, Status, UserValue};
 use nalgebra::Point3;
-use ros_node::time::Clock;
 
 use crate::vision::{Eyes, Look, Sighting};
 
@@ -17,19 +16,22 @@ impl UserValue for Sighting {
 /// The look that decided, for who reports it.
 pub type Found = Arc<Mutex<Option<Look>>>;
 
+/// The time of the node, ns: what frames are stamped with.
+pub type Now = Arc<dyn Fn() -> i64 + Send + Sync>;
+
 /// What every look needs of the node.
 #[derive(Clone)]
 pub struct Gaze {
     eyes: Eyes,
-    clock: Clock,
+    now: Now,
     found: Found,
 }
 
 impl Gaze {
-    pub fn new(eyes: &Eyes, clock: &Clock, found: &Found) -> Self {
+    pub fn new(eyes: &Eyes, now: Now, found: &Found) -> Self {
         Self {
             eyes: eyes.clone(),
-            clock: clock.clone(),
+            now,
             found: Found::clone(found),
         }
     }
@@ -115,7 +117,7 @@ impl Leaf for LookForObject {
         let Ok(timeout) = timeout else {
             return Ok(io.fail("the port timeout is no span of time"));
         };
-        self.since = self.gaze.clock.now_nanos();
+        self.since = (self.gaze.now)();
         self.deadline = io.now() + timeout;
         self.last = 0;
         self.looked = 0;
