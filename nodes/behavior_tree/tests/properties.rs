@@ -116,7 +116,12 @@ proptest! {
     #[test]
     fn random_trees_do_what_the_reference_does(body in node()) {
         let xml = tree(&body);
-        let (mut engine, mut reference) = (Factory::new().load_text(&xml).unwrap(), reference::Reference::load(&xml).unwrap());
+        let mut engine = match Factory::new().load_text(&xml) {
+            // More than one AsyncSequence there is the one thing that does not load.
+            Err(error) if error.0.code == "reactive-async" => return Ok(()),
+            loaded => loaded.unwrap(),
+        };
+        let mut reference = reference::Reference::load(&xml).unwrap();
         // A tree that nobody observes takes short cuts.
         let mut unseen = Factory::new().load_text(&xml).unwrap();
         let states = |tree: &Tree| tree.nodes().map(|node| node.status).collect::<Vec<_>>();
