@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
+use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::process::command;
+use crate::process::{command, must};
 use crate::{build, cache, demo, ros};
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -21,6 +22,8 @@ enum Name {
     Detector,
     /// Twenty searches in a row, as fast as they go: some 40 minutes, and only when named
     Seeds,
+    /// Set-up and build from nothing: some 30 minutes, and only when named
+    Setup,
 }
 
 #[derive(Args)]
@@ -49,6 +52,7 @@ struct Row {
 pub fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
     let ros = ros::set_up()?;
     build::programs(&ros)?;
+    eprintln!("bench: on {}", machine());
     let wanted = |name| flags.name.is_none_or(|only| only == name);
     let mut rows = Vec::new();
     if wanted(Name::Loop) {
@@ -56,6 +60,9 @@ pub fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
     }
     if flags.name == Some(Name::Seeds) {
         rows.extend(measure_seeds(&ros)?);
+    }
+    if flags.name == Some(Name::Setup) {
+        rows.extend(measure_setup(&ros)?);
     }
     if wanted(Name::Tree) {
         // A bench target and no command of the program, as its peers are dependencies that only it needs.
@@ -95,6 +102,39 @@ pub fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
             .with_context(|| format!("cannot write {}", file.display()))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Processor and cores, for whoever compares figures.
+fn machine() -> String {
+    let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpuinfo
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
+        .map_or("a processor without a name", |(_, model)| model);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    format!("{model}, cores: {cores}")
+}
+
+/// Set-up and build with an empty cache and target folder. What cargo has downloaded stays.
+fn measure_setup(ros: &ros::Ros) -> anyhow::Result<Vec<Row>> {
+    let nothing = cache::folder()?.join("bench").join("setup");
+    let _ = std::fs::remove_dir_all(&nothing);
+    let begin = Instant::now();
+    let mut set_up = command(std::env::current_exe()?, &["env"]);
+    set_up.env("TURTLEBOT_MAZE_CACHE", &nothing);
+    must(&mut set_up, "what the set-up lacks is named above")?;
+    let set_up = begin.elapsed();
+    let begin = Instant::now();
+    let mut build = build::cargo(ros, &["build", "--workspace", "--bins"]);
+    build.env("CARGO_TARGET_DIR", nothing.join("target"));
+    must(&mut build, "the compiler's messages are above")?;
+    let build = begin.elapsed();
+    std::fs::remove_dir_all(&nothing)
+        .with_context(|| format!("cannot remove {}", nothing.display()))?;
+    Ok(vec![
+        own("setup/ros", "s", Some(set_up.as_secs_f64())),
+        own("setup/build", "s", Some(build.as_secs_f64())),
+    ])
 }
 
 /// Rows that a command prints as JSON.

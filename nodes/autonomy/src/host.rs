@@ -107,7 +107,9 @@ pub fn run(flags: Flags, mut ros: RosNode) -> anyhow::Result<ExitCode> {
         !matches!(last, Ok(Status::Running)) || ros.stop_requested()
     });
     let end = match last {
-        Ok(Status::Success) => End::Found,
+        Ok(Status::Success) => {
+            End::Succeeded(found.lock().unwrap_or_else(PoisonError::into_inner).take())
+        }
         Ok(Status::Running) => End::Interrupted,
         Ok(_) => End::Failed(
             tree.failure()
@@ -124,10 +126,7 @@ pub fn run(flags: Flags, mut ros: RosNode) -> anyhow::Result<ExitCode> {
     });
 
     let code = end.code();
-    // What was sighted and not found again is no find.
-    let decided = found.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let decided = decided.filter(|_| matches!(end, End::Found));
-    voice.borrow_mut().farewell(&end, decided.as_ref());
+    voice.borrow_mut().farewell(end);
     let parted = Instant::now() + FAREWELL;
     ros.spin_until(QUANTUM, |_| Instant::now() > parted);
     Ok(code)
@@ -149,7 +148,8 @@ fn show(tree: &mut Tree, flags: &Flags) -> Option<Groot2Publisher> {
 }
 
 enum End {
-    Found,
+    /// With the look that decided; a tree that looks for nothing has none.
+    Succeeded(Option<Look>),
     Failed(String),
     Interrupted,
 }
@@ -157,7 +157,7 @@ enum End {
 impl End {
     fn code(&self) -> ExitCode {
         match self {
-            Self::Found => ExitCode::SUCCESS,
+            Self::Succeeded(_) => ExitCode::SUCCESS,
             Self::Failed(_) => ExitCode::from(1),
             Self::Interrupted => ExitCode::from(130),
         }
@@ -229,17 +229,23 @@ impl Voice {
         self.publish(&status);
     }
 
-    fn farewell(&mut self, end: &End, found: Option<&Look>) {
-        let (state, reason) = match end {
-            End::Found => (
-                SearchStatus::SUCCEEDED as u8,
-                format!("{} found", self.target),
-            ),
-            End::Failed(reason) => (SearchStatus::FAILED as u8, reason.clone()),
-            End::Interrupted => (SearchStatus::FAILED as u8, "interrupted".into()),
+    fn farewell(&mut self, end: End) {
+        let (state, reason, look) = match end {
+            End::Succeeded(look) => {
+                let reason = match &look {
+                    Some(_) => format!("{} found", self.target),
+                    None => "the tree succeeded".to_owned(),
+                };
+                (SearchStatus::SUCCEEDED as u8, reason, look)
+            }
+            // What was sighted and not found again is no find.
+            End::Failed(reason) => (SearchStatus::FAILED as u8, reason, self.newest.take()),
+            End::Interrupted => {
+                let reason = "interrupted".to_owned();
+                (SearchStatus::FAILED as u8, reason, self.newest.take())
+            }
         };
         tracing::info!(%reason, "the tree has ended");
-        let look = found.or(self.newest.as_ref()).cloned();
         let mut status = self.status(state, reason, look.as_ref());
         // The reason names the leaf that failed; what was active when a signal came is no cause.
         status.active_node.clear();
