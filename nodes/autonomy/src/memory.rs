@@ -120,7 +120,7 @@ mod tests {
             sightings: vec![Sighting {
                 place: Point3::new(place[0], place[1], 0.2),
                 camera: Point3::new(camera[0], camera[1], 0.1),
-                extent: 0.3,
+                size: [0.3, 0.3],
                 confidence,
                 bbox: [0.0; 4],
             }],

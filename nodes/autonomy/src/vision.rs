@@ -53,8 +53,8 @@ pub struct Sighting {
     pub place: Point3<f64>,
     /// Where the camera was, in `map`, m.
     pub camera: Point3<f64>,
-    /// Width or height of what was seen, whichever is larger, m.
-    pub extent: f64,
+    /// Width and height of what was seen, m.
+    pub size: [f64; 2],
     /// 0 to 1.
     pub confidence: f32,
     /// x1, y1, x2, y2 in pixels of the frame.
@@ -314,7 +314,7 @@ impl Retina {
             Sighting {
                 place: map_from_camera * at,
                 camera: map_from_camera * Point3::origin(),
-                extent: at.z * ((x2 - x1) / camera.fx).max((y2 - y1) / camera.fy),
+                size: [at.z * (x2 - x1) / camera.fx, at.z * (y2 - y1) / camera.fy],
                 confidence: detection.confidence,
                 bbox: detection.bbox,
             }

@@ -11,11 +11,13 @@ use super::drive::Drive;
 use crate::navigation::Navigator;
 use crate::vision::Sighting;
 
-/// From so many times its extent an object just fits into the height of a picture (43 degrees, as a D435i's).
-const WHOLE: f64 = 1.3;
+/// Half of the angles that a camera sees (55 and 43 degrees, as a D435i's colour camera): tangents.
+const HALF_VIEW: [f64; 2] = [0.52, 0.39];
+/// A second look is from no further than this part of the first one's distance, or it would show nothing new.
+const NEARER: f64 = 0.8;
 
 /// Drives to `distance` m from the object, `angle` rad further round it, and faces it. Further away where else it would not be
-/// seen whole.
+/// seen whole, but nearer than it was seen from before.
 pub struct GoToViewpoint {
     drive: Drive,
     object: In<Arc<Sighting>>,
@@ -46,7 +48,8 @@ impl Leaf for GoToViewpoint {
     fn on_start(&mut self, io: &mut Io<'_>) -> Outcome {
         let object = io.read(self.object)?;
         let (angle, distance) = (io.read(self.angle)?, io.read(self.distance)?);
-        let distance = distance.max(WHOLE * object.extent);
+        let before = (object.camera - object.place).xy().norm();
+        let distance = distance.max(seen_whole_from(&object).min(NEARER * before));
         match viewpoint(object.place, object.camera, angle, distance) {
             Some(pose) => Ok(self.drive.begin("a viewpoint", pose)),
             None => Ok(io.fail("the object is where the camera was: it has no sides")),
@@ -60,6 +63,13 @@ impl Leaf for GoToViewpoint {
     fn on_halted(&mut self, _: &mut Io<'_>) {
         self.drive.cancel();
     }
+}
+
+/// The distance from which a level camera at the height of the one before sees all of it, m.
+fn seen_whole_from(object: &Sighting) -> f64 {
+    let [width, height] = object.size;
+    let above = (object.place.z - object.camera.z).abs() + height / 2.0;
+    (width / 2.0 / HALF_VIEW[0]).max(above / HALF_VIEW[1])
 }
 
 /// The pose at `distance` from `object`, facing it, from which it is seen from `angle` further round than from `camera`.
@@ -84,6 +94,20 @@ fn viewpoint(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_tall_is_looked_at_from_further_away() {
+        let tall = |size| Sighting {
+            place: Point3::new(3.0, 0.0, 0.6),
+            camera: Point3::new(0.0, 0.0, 0.1),
+            size,
+            confidence: 0.5,
+            bbox: [0.0; 4],
+        };
+        // Its top is 1 m above the camera, which looks 0.39 m up for each m ahead.
+        assert!((seen_whole_from(&tall([0.2, 1.0])) - 1.0 / 0.39).abs() < 1e-9);
+        assert!((seen_whole_from(&tall([5.2, 1.0])) - 5.0).abs() < 1e-9);
+    }
 
     #[test]
     fn the_viewpoint_faces_the_object_from_its_other_side() {
