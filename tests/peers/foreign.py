@@ -1,7 +1,7 @@
 """Publishes on /cmd_vel past the gate, standing still, and says how the gate takes it.
 
-Prints `LATCHED {"source": …, "reason": …}` and `DIAGNOSED {"level": …, "message": …}`, the gate's own diagnosis once it is
-an error.
+Prints `LATCHED {"source": …, "reason": …}` once the gate says who it is (a publisher is seen before its node is), and
+`DIAGNOSED {"level": …, "message": …}`, the gate's own diagnosis once it is an error.
 """
 
 import json
@@ -21,7 +21,7 @@ def main():
 
     def on_state(message):
         nonlocal latched
-        if message.state == EmergencyStopState.LATCHED and not latched:
+        if message.state == EmergencyStopState.LATCHED and "/foreign" in message.reason and not latched:
             latched = True
             print("LATCHED", json.dumps({"source": message.source, "reason": message.reason}), flush=True)
 

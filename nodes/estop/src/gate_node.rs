@@ -33,6 +33,8 @@ use crate::{Signal, remote_stop};
 pub const INPUT: &str = "/ungated/cmd_vel";
 /// Where they go out.
 pub const OUTPUT: &str = "/cmd_vel";
+/// Source of a stop that somebody else's velocities on the base's topic have caused.
+const FOREIGN_PUBLISHER: &str = "foreign publisher";
 /// How long the loop waits for ROS at most, and so the delay of what comes from outside ROS.
 const QUANTUM: Duration = Duration::from_millis(5);
 const WATCH_PERIOD: Duration = Duration::from_millis(100);
@@ -408,12 +410,15 @@ impl Gate {
         self.foreign = self
             .watch
             .foreign(&seen, now)
-            .map(|endpoint| endpoint.node.clone());
-        if let Some(foreign) = self.foreign.clone() {
-            self.latch(
-                "foreign publisher",
-                &format!("{foreign} publishes on {OUTPUT} past the gate"),
-            );
+            .map(|endpoint| endpoint.name().to_string());
+        let Some(foreign) = &self.foreign else { return };
+        let reason = format!("{foreign} publishes on {OUTPUT} past the gate");
+        if self.mode() == Mode::Latched && self.latch_cause.source == FOREIGN_PUBLISHER {
+            // Its name may have come after it.
+            self.latch_cause.reason = reason;
+            self.announce_change();
+        } else {
+            self.latch(FOREIGN_PUBLISHER, &reason);
         }
     }
 

@@ -10,8 +10,19 @@ pub type Gid = [u8; 16];
 pub struct Endpoint {
     /// Its identity.
     pub gid: Gid,
-    /// Full name of its node.
+    /// Full name of its node, as the graph has it (see [`Endpoint::name`]).
     pub node: String,
+}
+
+impl Endpoint {
+    /// Name of its node for a reader. A publisher is seen some time before its node is, on a busy machine by seconds.
+    pub fn name(&self) -> &str {
+        if self.node.ends_with(UNKNOWN_NODE) {
+            "a node that has not told its name yet"
+        } else {
+            &self.node
+        }
+    }
 }
 
 /// Name of the guard's node.
@@ -67,9 +78,8 @@ impl Watch {
         }
         let unknown: Vec<_> = unknown.collect();
         let may_be_guard = |endpoint: &&&Endpoint| {
-            let name = endpoint.node.rsplit('/').next().unwrap_or_default();
-            let is_named_so =
-                endpoint.node.trim_start_matches('/') == GUARD_NODE || name == UNKNOWN_NODE;
+            let is_named_so = endpoint.node.trim_start_matches('/') == GUARD_NODE
+                || endpoint.node.ends_with(UNKNOWN_NODE);
             is_named_so && !self.guard_is_here
         };
         if let Some(foreign) = unknown.iter().find(|endpoint| !may_be_guard(endpoint)) {
