@@ -1,7 +1,7 @@
 """Publishes on /cmd_vel past the gate, standing still, and says how the gate takes it.
 
-Prints `LATCHED {"source": …, "reason": …}` once the gate says who it is (a publisher is seen before its node is), and
-`DIAGNOSED {"level": …, "message": …}`, the gate's own diagnosis once it is an error.
+Prints `LATCHED {"source": …, "reason": …}` once the gate says who it is (a publisher is seen before its node is),
+then `DIAGNOSED {"level": …, "message": …}`, the gate's own diagnosis once it is an error.
 """
 
 import json
@@ -28,7 +28,7 @@ def main():
     def on_diagnostics(message):
         nonlocal diagnosed
         for status in message.status:
-            if status.name == "estop" and status.level == DiagnosticStatus.ERROR and not diagnosed:
+            if status.name == "estop" and status.level == DiagnosticStatus.ERROR and latched and not diagnosed:
                 diagnosed = True
                 level = int.from_bytes(status.level, "little")
                 print("DIAGNOSED", json.dumps({"level": level, "message": status.message}), flush=True)
