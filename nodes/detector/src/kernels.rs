@@ -132,8 +132,16 @@ pub fn halve(arch: Arch, above: &[u8], below: &[u8], planar: &mut [u8]) {
     );
 }
 
-/// Resizes a row horizontally, into planes as [`split`]; values are sixteenths of OpenCV's intermediate ones.
-pub fn resize_row(arch: Arch, row: &[u8], order: PixelOrder, taps: &[Tap], planar: &mut [i16]) {
+/// Resizes a row horizontally, into planes as [`split`]; values are sixteenths of OpenCV's intermediate ones. What
+/// `windows` holds before and after is of no meaning; it is kept by the caller so that nothing is allocated.
+pub fn resize_row(
+    arch: Arch,
+    row: &[u8],
+    order: PixelOrder,
+    taps: &[Tap],
+    windows: &mut Vec<u64>,
+    planar: &mut [i16],
+) {
     let (r, rest) = planar.split_at_mut(taps.len());
     let (g, b) = rest.split_at_mut(taps.len());
     let quarter = row.len() == 4 * order.channels() * taps.len();
@@ -143,10 +151,10 @@ pub fn resize_row(arch: Arch, row: &[u8], order: PixelOrder, taps: &[Tap], plana
             g.copy_from_slice(r);
             b.copy_from_slice(r);
         }
-        (PixelOrder::Rgb, false) => resize_pixels::<3>(row, taps, [r, g, b]),
-        (PixelOrder::Bgr, false) => resize_pixels::<3>(row, taps, [b, g, r]),
-        (PixelOrder::Rgba, false) => resize_pixels::<4>(row, taps, [r, g, b]),
-        (PixelOrder::Bgra, false) => resize_pixels::<4>(row, taps, [b, g, r]),
+        (PixelOrder::Rgb, false) => resize_pixels::<3>(arch, row, taps, windows, [r, g, b]),
+        (PixelOrder::Bgr, false) => resize_pixels::<3>(arch, row, taps, windows, [b, g, r]),
+        (PixelOrder::Rgba, false) => resize_pixels::<4>(arch, row, taps, windows, [r, g, b]),
+        (PixelOrder::Bgra, false) => resize_pixels::<4>(arch, row, taps, windows, [b, g, r]),
         (PixelOrder::Rgb, true) => quarter_pixels::<3, 12>(arch, row, [r, g, b]),
         (PixelOrder::Bgr, true) => quarter_pixels::<3, 12>(arch, row, [b, g, r]),
         (PixelOrder::Rgba, true) => quarter_pixels::<4, 16>(arch, row, [r, g, b]),
@@ -177,20 +185,54 @@ fn quarter_pixels<const CHANNELS: usize, const FOUR: usize>(
     );
 }
 
+/// First the eight bytes from each tap's first pixel on, which hold its second pixel too: the only step that reads
+/// here and there. Then the arithmetic, on as many taps at once as the vectors hold.
 fn resize_pixels<const CHANNELS: usize>(
+    arch: Arch,
     row: &[u8],
     taps: &[Tap],
+    windows: &mut Vec<u64>,
     [first, second, third]: [&mut [i16]; 3],
 ) {
-    let (pixels, _) = row.as_chunks::<CHANNELS>();
-    for (((tap, a), b), c) in taps.iter().zip(first).zip(second).zip(third) {
-        let (left, right) = pair(pixels, tap);
-        let [w0, w1] = tap.weights.map(i32::from);
-        let mix = |channel: usize| {
-            ((i32::from(left[channel]) * w0 + i32::from(right[channel]) * w1) >> 4) as i16
-        };
-        (*a, *b, *c) = (mix(0), mix(1), mix(2));
+    windows.clear();
+    windows.extend(taps.iter().map(|tap| window::<CHANNELS>(row, tap)));
+    vectorised(
+        arch,
+        #[inline(always)]
+        || {
+            for ((((window, tap), a), b), c) in
+                windows.iter().zip(taps).zip(first).zip(second).zip(third)
+            {
+                // Both products of a channel by one multiplication of 32 bits: (left + right·2²⁰)·(w1 + w0·2²⁰) has
+                // left·w0 + right·w1, which is less than 2²⁰, at bit 20. It cannot overflow, and a check that it does
+                // not would keep the compiler from using vectors.
+                let [w0, w1] = tap.weights.map(|weight| weight as u32);
+                let weights = u64::from(w1 | w0 << 20);
+                let mix = |channel: usize| {
+                    let left = (window >> (8 * channel)) & 0xff;
+                    let right = (window >> (8 * (CHANNELS + channel))) & 0xff;
+                    ((left | right << 20).wrapping_mul(weights) >> 24) as i16
+                };
+                (*a, *b, *c) = (mix(0), mix(1), mix(2));
+            }
+        },
+    );
+}
+
+/// Both pixels of a tap that lies inside the row, one after the other from the lowest byte on; the rest is anything.
+/// A row of one pixel is both.
+#[inline(always)]
+fn window<const CHANNELS: usize>(row: &[u8], tap: &Tap) -> u64 {
+    let at = tap.first as usize * CHANNELS;
+    if let Some(bytes) = row.get(at..).and_then(|rest| rest.first_chunk()) {
+        return u64::from_le_bytes(*bytes);
     }
+    let (pixels, _) = row.as_chunks::<CHANNELS>();
+    let (left, right) = pair(pixels, tap);
+    let mut bytes = [0; 8];
+    bytes[..CHANNELS].copy_from_slice(&left);
+    bytes[CHANNELS..2 * CHANNELS].copy_from_slice(&right);
+    u64::from_le_bytes(bytes)
 }
 
 fn resize_mono(row: &[u8], taps: &[Tap], out: &mut [i16]) {

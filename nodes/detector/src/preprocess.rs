@@ -56,6 +56,7 @@ pub struct Preprocessor {
     buffers: RowBuffers,
     columns: Vec<kernels::Tap>,
     columns_for: [usize; 2],
+    windows: Vec<u64>,
     /// The last two source rows, resized horizontally: red, green, blue one after the other; and which rows they are.
     resized: [Vec<i16>; 2],
     resized_rows: [Option<usize>; 2],
@@ -147,6 +148,7 @@ impl Preprocessor {
                     bytes,
                     source.order,
                     &self.columns,
+                    &mut self.windows,
                     &mut self.resized[i],
                 );
                 self.resized_rows[i] = Some(row);
