@@ -124,31 +124,31 @@ impl Figures {
         let mut table = "| robots | sent, 1/s | served, 1/s | age p50, ms | age p99, ms | Jain's index | memory, MiB |\n\
                          |---|---|---|---|---|---|---|\n"
             .to_owned();
-        for load in &self.loads {
+        let overload = 2.0 * self.capacity * (1.0 + (FLOOD - 1.0) / self.flood.robots as f64);
+        let named = self
+            .loads
+            .iter()
+            .map(|load| (load.robots.to_string(), load.offered(), load));
+        let flooded = (
+            format!("{}, one floods", self.flood.robots),
+            overload,
+            &self.flood,
+        );
+        for (robots, offered, load) in named.chain([flooded]) {
             let Load {
-                robots,
                 served,
                 age: [p50, p99],
                 fairness,
                 memory,
+                ..
             } = load;
-            let offered = load.offered();
             table += &format!(
                 "| {robots} | {offered:.0} | {served:.1} | {p50:.1} | {p99:.1} | {fairness:.3} | {memory:.0} |\n"
             );
         }
-        let Load {
-            robots,
-            served,
-            age: [p50, p99],
-            fairness,
-            memory,
-        } = &self.flood;
-        let offered = 2.0 * self.capacity * (1.0 + (FLOOD - 1.0) / *robots as f64);
         table
             + &format!(
-                "| {robots}, one floods | {offered:.0} | {served:.1} | {p50:.1} | {p99:.1} | {fairness:.3} | {memory:.0} |\n\n\
-                 At most {:.1} frames a second; a robot more costs {:.0} KiB.\n",
+                "\nAt most {:.1} frames a second; a robot more costs {:.0} KiB.\n",
                 self.capacity,
                 self.memory_a_robot()
             )

@@ -1,13 +1,12 @@
 //! The last depth pictures of each robot, and how its camera projects.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use wire::Stamp;
 use zenoh::bytes::ZBytes;
 
-use super::inbox::{MAX_ROBOTS, SILENCE};
+use super::per_robot::PerRobot;
 use crate::position::Intrinsics;
 
 /// Depth pictures that are kept, by robot: a quarter of a second at 30 Hz. A frame waits no longer than until the next
@@ -19,21 +18,21 @@ const MAX_GAP_NANOS: u64 = 50_000_000;
 /// Of all robots.
 #[derive(Default)]
 pub struct Depths {
-    robots: Mutex<HashMap<String, Seen>>,
+    robots: PerRobot<Seen>,
 }
 
+#[derive(Default)]
 struct Seen {
     /// Messages by rising stamp in ns, as they came: no pixel is copied.
     pictures: VecDeque<(i64, ZBytes)>,
     intrinsics: Option<Intrinsics>,
-    heard: Instant,
 }
 
 impl Depths {
     /// Takes in a depth picture of the robot with this key prefix, which came at `now`.
     pub fn add(&self, prefix: &str, stamp: Stamp, payload: ZBytes, now: Instant) {
         let nanos = stamp.as_nanos();
-        self.update(prefix, now, |seen| {
+        self.robots.update(prefix, now, |seen| {
             let pictures = &mut seen.pictures;
             if pictures.back().is_some_and(|(last, _)| *last > nanos) {
                 // Time went back: a simulator was started anew.
@@ -48,51 +47,23 @@ impl Depths {
 
     /// Takes in how the colour camera projects; `None`: nobody knows.
     pub fn set_intrinsics(&self, prefix: &str, intrinsics: Option<Intrinsics>, now: Instant) {
-        self.update(prefix, now, |seen| seen.intrinsics = intrinsics);
+        self.robots
+            .update(prefix, now, |seen| seen.intrinsics = intrinsics);
     }
 
     /// The depth picture of the moment `stamp`, and how the camera projects; `None` unless both are known.
     pub fn at(&self, prefix: &str, stamp: Stamp) -> Option<(ZBytes, Intrinsics)> {
-        let robots = self.lock();
-        let seen = robots.get(prefix)?;
-        let intrinsics = seen.intrinsics?;
         let nanos = stamp.as_nanos();
         let gap = |picture: &&(i64, ZBytes)| picture.0.abs_diff(nanos);
-        let nearest = seen.pictures.iter().min_by_key(gap)?;
-        (gap(&nearest) <= MAX_GAP_NANOS).then(|| (nearest.1.clone(), intrinsics))
+        self.robots.read(prefix, |seen| {
+            let nearest = seen.pictures.iter().min_by_key(gap)?;
+            (gap(&nearest) <= MAX_GAP_NANOS).then_some((nearest.1.clone(), seen.intrinsics?))
+        })
     }
 
-    /// Drops what is kept of robots of which nothing was heard for [`SILENCE`] as of `now`.
+    /// Drops what is kept of silent robots.
     pub fn forget_silent(&self, now: Instant) {
-        self.lock()
-            .retain(|_, seen| now.saturating_duration_since(seen.heard) < SILENCE);
-    }
-
-    /// Changes what is known of a robot, if there is room for a robot that is new.
-    fn update(&self, prefix: &str, now: Instant, change: impl FnOnce(&mut Seen)) {
-        let mut robots = self.lock();
-        if !robots.contains_key(prefix) {
-            if robots.len() >= MAX_ROBOTS {
-                return;
-            }
-            robots.insert(
-                prefix.to_owned(),
-                Seen {
-                    pictures: VecDeque::new(),
-                    intrinsics: None,
-                    heard: now,
-                },
-            );
-        }
-        if let Some(seen) = robots.get_mut(prefix) {
-            seen.heard = now;
-            change(seen);
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Seen>> {
-        // A panic elsewhere leaves what is known whole.
-        self.robots.lock().unwrap_or_else(PoisonError::into_inner)
+        self.robots.forget_silent(now);
     }
 }
 

@@ -9,6 +9,7 @@ mod figures;
 pub mod inbox;
 mod key_frames;
 mod liveliness;
+mod per_robot;
 pub mod poses;
 mod router;
 mod worker;

@@ -4,15 +4,14 @@
 //! A SLAM pose has no stamp. It is that of the newest frame that had come when it came, for SLAM looks at one frame after
 //! the other; from there odometry leads on to the stamp that is asked for.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::f64::consts::TAU;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use wire::messages::Odometry;
 use wire::{PoseFrame, SlamPose, Stamp};
 
-use super::inbox::{MAX_ROBOTS, SILENCE};
+use super::per_robot::PerRobot;
 
 /// Odometry that is kept, by robot: 5 s at 50 Hz, longer than any frame waits.
 const KEPT: usize = 256;
@@ -41,10 +40,11 @@ pub struct Pose {
 /// The last poses of all robots.
 #[derive(Default)]
 pub struct Poses {
-    robots: Mutex<HashMap<String, Track>>,
+    robots: PerRobot<Track>,
 }
 
 /// What is known of one robot's way.
+#[derive(Default)]
 struct Track {
     odometry: History<KEPT>,
     slam: History<KEPT_SLAM>,
@@ -52,7 +52,6 @@ struct Track {
     newest_frame: Option<i64>,
     /// A SLAM pose that came before any frame.
     waiting: Option<(Pose, Instant)>,
-    heard: Instant,
 }
 
 /// Poses by rising time in ns, `MOST` of them at most.
@@ -71,7 +70,7 @@ impl Poses {
         if ![pose.x, pose.y, pose.yaw].into_iter().all(f64::is_finite) {
             return;
         }
-        self.update(prefix, now, |track| {
+        self.robots.update(prefix, now, |track| {
             track.odometry.add(odometry.stamp.as_nanos(), pose);
         });
     }
@@ -80,16 +79,17 @@ impl Poses {
     pub fn add_slam(&self, prefix: &str, slam: &SlamPose, now: Instant) {
         let [x, y, yaw] = slam.in_plane();
         let pose = Pose { x, y, yaw };
-        self.update(prefix, now, |track| match track.newest_frame {
-            Some(nanos) => track.slam.add(nanos, pose),
-            None => track.waiting = Some((pose, now)),
-        });
+        self.robots
+            .update(prefix, now, |track| match track.newest_frame {
+                Some(nanos) => track.slam.add(nanos, pose),
+                None => track.waiting = Some((pose, now)),
+            });
     }
 
     /// A frame with this stamp has come.
     pub fn frame_came(&self, prefix: &str, stamp: Stamp, now: Instant) {
         let nanos = stamp.as_nanos();
-        self.update(prefix, now, |track| {
+        self.robots.update(prefix, now, |track| {
             track.newest_frame = Some(nanos);
             if let Some((pose, came)) = track.waiting.take()
                 && now.saturating_duration_since(came) <= FIRST_FRAME
@@ -99,60 +99,28 @@ impl Poses {
         });
     }
 
-    /// Drops the poses of robots of which nothing was heard for [`SILENCE`] as of `now`.
+    /// Drops the poses of silent robots.
     pub fn forget_silent(&self, now: Instant) {
-        self.lock()
-            .retain(|_, track| now.saturating_duration_since(track.heard) < SILENCE);
+        self.robots.forget_silent(now);
     }
 
     /// Where the robot was at `stamp`, and in which frame that is; `None` when nothing is known near it.
     pub fn at(&self, prefix: &str, stamp: Stamp) -> Option<(Pose, PoseFrame)> {
-        let robots = self.lock();
-        let track = robots.get(prefix)?;
         let nanos = stamp.as_nanos();
-        let by_slam = track.by_slam(nanos).map(|pose| (pose, PoseFrame::Map));
-        by_slam.or_else(|| {
-            let pose = track.odometry.at(nanos, MAX_GAP_NANOS)?;
-            Some((pose, PoseFrame::Odom))
+        self.robots.read(prefix, |track| {
+            let by_slam = track.by_slam(nanos).map(|pose| (pose, PoseFrame::Map));
+            by_slam.or_else(|| {
+                let pose = track.odometry.at(nanos, MAX_GAP_NANOS)?;
+                Some((pose, PoseFrame::Odom))
+            })
         })
     }
 
     /// As [`Poses::at`], by odometry alone.
     pub fn by_odometry(&self, prefix: &str, stamp: Stamp) -> Option<Pose> {
-        let robots = self.lock();
-        robots
-            .get(prefix)?
-            .odometry
-            .at(stamp.as_nanos(), MAX_GAP_NANOS)
-    }
-
-    /// Changes a robot's track, which a robot that is new gets if there is room.
-    fn update(&self, prefix: &str, now: Instant, change: impl FnOnce(&mut Track)) {
-        let mut robots = self.lock();
-        if !robots.contains_key(prefix) {
-            if robots.len() >= MAX_ROBOTS {
-                return;
-            }
-            robots.insert(
-                prefix.to_owned(),
-                Track {
-                    odometry: History::default(),
-                    slam: History::default(),
-                    newest_frame: None,
-                    waiting: None,
-                    heard: now,
-                },
-            );
-        }
-        if let Some(track) = robots.get_mut(prefix) {
-            track.heard = now;
-            change(track);
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Track>> {
-        // A panic elsewhere leaves the tracks whole.
-        self.robots.lock().unwrap_or_else(PoisonError::into_inner)
+        let nanos = stamp.as_nanos();
+        self.robots
+            .read(prefix, |track| track.odometry.at(nanos, MAX_GAP_NANOS))
     }
 }
 
@@ -238,6 +206,7 @@ fn wrap(angle: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::inbox::SILENCE;
     use super::*;
 
     fn add(poses: &Poses, nanos: i64, x: f64, yaw: f64) {
