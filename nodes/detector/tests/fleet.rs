@@ -10,14 +10,13 @@ mod common;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use common::node::{Stage, frame, next, picture};
+use common::node::{Stage, frame, next, picture, put};
 use common::stand_in_models;
 use wire::{Detections, DetectorStatus, keys};
 use zenoh::bytes::ZBytes;
 use zenoh::handlers::FifoChannelHandler;
 use zenoh::liveliness::LivelinessToken;
 use zenoh::pubsub::Subscriber;
-use zenoh::qos::CongestionControl;
 use zenoh::sample::Sample;
 use zenoh::{Session, Wait};
 
@@ -26,11 +25,7 @@ fn camera(robot: &str) -> String {
 }
 
 fn send(session: &Session, robot: &str, frame: &ZBytes) {
-    // Whatever is lost is to be lost in the node, not on the way to it.
-    let put = session.put(camera(robot), frame.clone());
-    put.congestion_control(CongestionControl::Block)
-        .wait()
-        .unwrap();
+    put(session, &camera(robot), frame.clone());
 }
 
 /// The robot that an answer is for.

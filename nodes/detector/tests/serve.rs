@@ -10,8 +10,8 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::node::{
-    Node, PATIENCE, READY, Stage, WAITING, await_subscriber, frame, free_endpoint, next, router,
-    subscribe,
+    Node, PATIENCE, READY, Stage, WAITING, await_subscriber, frame, free_endpoint, next, put,
+    router, subscribe,
 };
 use common::stand_in_models;
 use wire::messages::{ImageHeader, ImageView};
@@ -85,16 +85,14 @@ fn every_inferred_frame_is_answered_once_under_its_robots_prefix() {
     for key in ["r7/odom", "r7/camera/color/image_raw"] {
         await_subscriber(&router, key);
     }
-    router.put("r7/odom", odometry(0, 1.5)).wait().unwrap();
+    put(&router, "r7/odom", odometry(0, 1.5));
     for sec in 0..5 {
         for (robot, shade) in [("", 255), ("r7/", 128)] {
-            router
-                .put(
-                    format!("{robot}camera/color/image_raw"),
-                    frame(sec, "rgb8", shade),
-                )
-                .wait()
-                .unwrap();
+            put(
+                &router,
+                &format!("{robot}camera/color/image_raw"),
+                frame(sec, "rgb8", shade),
+            );
             let answer = next(&answers);
             assert_eq!(answer.key_expr().as_str(), format!("{robot}tb/detections"));
             let message = detections(&answer);
@@ -121,21 +119,12 @@ fn every_inferred_frame_is_answered_once_under_its_robots_prefix() {
         }
     }
     // A black frame shows nothing, and is answered all the same.
-    router
-        .put("camera/color/image_raw", frame(9, "rgb8", 0))
-        .wait()
-        .unwrap();
+    put(&router, "camera/color/image_raw", frame(9, "rgb8", 0));
     assert_eq!(detections(&next(&answers)).detections, []);
 
     // What is no frame costs one counted frame each, and nothing else.
-    router
-        .put("camera/color/image_raw", b"junk".to_vec())
-        .wait()
-        .unwrap();
-    router
-        .put("r7/camera/color/image_raw", frame(1, "32FC1", 1))
-        .wait()
-        .unwrap();
+    put(&router, "camera/color/image_raw", b"junk".to_vec());
+    put(&router, "r7/camera/color/image_raw", frame(1, "32FC1", 1));
     let status = loop {
         let status = DetectorStatus::from_json(&next(&statuses).payload().to_bytes()).unwrap();
         if status.frames_in == 13 && status.frames_dropped.values().sum::<u64>() == 2 {
@@ -179,9 +168,7 @@ fn objects_have_a_place_before_the_camera_and_slam_says_where_that_is() {
     ] {
         await_subscriber(&router, key);
     }
-    let put = |key: &str, payload: Vec<u8>| {
-        router.put(format!("r7/{key}"), payload).wait().unwrap();
-    };
+    let put = |key: &str, payload: Vec<u8>| put(&router, &format!("r7/{key}"), payload);
     let answer = |sec| {
         put("camera/color/image_raw", frame(sec, "rgb8", 255));
         detections(&next(&answers))
@@ -243,10 +230,7 @@ fn a_router_that_comes_late_or_anew_is_met() {
                 started.elapsed() < PATIENCE,
                 "no answer through router {sec}"
             );
-            router
-                .put("camera/color/image_raw", frame(sec, "rgb8", 255))
-                .wait()
-                .unwrap();
+            put(&router, "camera/color/image_raw", frame(sec, "rgb8", 255));
             if let Some(answer) = answers.recv_timeout(Duration::from_millis(100)).unwrap() {
                 break detections(&answer);
             }
@@ -271,10 +255,7 @@ fn killed_and_started_again_it_answers_the_first_frame() {
     for sec in [1, 2] {
         let node = Node::start(&endpoint, &model, READY);
         await_subscriber(&router, "camera/color/image_raw");
-        router
-            .put("camera/color/image_raw", frame(sec, "rgb8", 255))
-            .wait()
-            .unwrap();
+        put(&router, "camera/color/image_raw", frame(sec, "rgb8", 255));
         let answer = detections(&next(&answers));
         assert_eq!(answer.stamp, Some(Stamp { sec, nanosec: 5 }));
         assert_eq!(answer.keyframe_id, 1);
@@ -307,11 +288,8 @@ fn a_robot_that_stands_still_is_seen_once_when_key_frames_are_asked_for() {
     }
     // Metres at the seconds of the frames; the third, from 0.4 to 0.6 m, is half a metre from the first.
     for (sec, x) in [(1, 0.0), (2, 0.4), (3, 0.6)] {
-        router.put("odom", odometry(sec, x)).wait().unwrap();
-        router
-            .put("camera/color/image_raw", frame(sec, "rgb8", 255))
-            .wait()
-            .unwrap();
+        put(&router, "odom", odometry(sec, x));
+        put(&router, "camera/color/image_raw", frame(sec, "rgb8", 255));
         // Its fate is known before the next one comes, which would replace it.
         loop {
             let status = DetectorStatus::from_json(&next(&statuses).payload().to_bytes()).unwrap();

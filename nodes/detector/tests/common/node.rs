@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use wire::Stamp;
 use wire::messages::{ImageHeader, ImageView};
+use zenoh::bytes::ZBytes;
 use zenoh::handlers::FifoChannelHandler;
 use zenoh::pubsub::Subscriber;
+use zenoh::qos::CongestionControl;
 use zenoh::sample::Sample;
 use zenoh::{Session, Wait};
 
@@ -183,6 +185,15 @@ pub fn await_subscriber(session: &Session, key: &'static str) {
         let change = changes.recv_timeout(PATIENCE).unwrap();
         assert!(change.is_some(), "nobody subscribes to {key}");
     }
+}
+
+/// Puts `payload` on `key`. What is lost is to be lost in the node, where it is counted, not on the way to it: on a busy
+/// machine Zenoh drops by default.
+pub fn put(session: &Session, key: &str, payload: impl Into<ZBytes>) {
+    let put = session.put(key, payload);
+    put.congestion_control(CongestionControl::Block)
+        .wait()
+        .unwrap();
 }
 
 /// The next message.
