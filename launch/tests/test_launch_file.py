@@ -139,7 +139,8 @@ class LaunchFile(unittest.TestCase):
             'gatekeeper': [],
             'viewer': ['--zenoh', zenoh, '--out', 'out/run.rrd', '--spawn'],
             'report': ['--zenoh', zenoh, '--out', 'out', '--seed', '7', '--find', 'cup', '--world', 'maze.sdf'],
-            'autonomy': ['--tree', 'tree.xml', '--locations', 'places.yaml', '--find', 'cup', '--zenoh', zenoh, '--groot-control'],
+            'autonomy': ['--tree', 'tree.xml', '--locations', 'places.yaml', '--find', 'cup', '--zenoh', zenoh, '--record', 'out/tree.jsonl',
+                         '--groot-control'],
         })
         for node in self.of_type(actions, 'Node'):
             expected = [os.path.join(SHARE, 'launch/config/embedded.yaml'), {'use_sim_time': True}]
@@ -207,7 +208,7 @@ class LaunchFile(unittest.TestCase):
             'gatekeeper': ['--vlm-model', 'cosmos', '--vlm-url', 'http://vlm:8000'],
             'viewer': ['--zenoh', zenoh, '--out', 'out/run.rrd'],
             'report': ['--zenoh', zenoh, '--out', 'out', '--seed', '1', '--find', 'cup'],
-            'autonomy': ['--tree', 'tree.xml', '--locations', 'places.yaml', '--find', 'cup', '--zenoh', zenoh],
+            'autonomy': ['--tree', 'tree.xml', '--locations', 'places.yaml', '--find', 'cup', '--zenoh', zenoh, '--record', 'out/tree.jsonl'],
         })
         for node in self.of_type(actions, 'Node'):
             expected = [os.path.join(SHARE, 'launch/config/turtlebot3.yaml'), {'use_sim_time': False}]

@@ -8,6 +8,7 @@
 )]
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -26,6 +27,12 @@ fn search(options: &[&str]) -> (Option<i32>, Value) {
     for file in ["run.rrd", "map.png", "logs/autonomy.log", "logs/gate.log"] {
         assert!(run.out.path().join(file).exists(), "{file} is missing");
     }
+    let replayed = Command::new(e2e::programs().unwrap().join("behavior_tree"))
+        .arg("replay")
+        .arg(run.out.path().join("tree.jsonl"))
+        .output()
+        .unwrap();
+    assert!(replayed.status.success(), "{replayed:?}");
     (status.code(), report)
 }
 
@@ -63,7 +70,7 @@ fn the_object_is_found_in_maze_7() {
 /// A maze without the object, made by the simulator's own generator.
 fn maze_without(seed: &str, further: &[&str]) -> tempfile::TempDir {
     let maze = tempfile::tempdir().unwrap();
-    let status = std::process::Command::new(e2e::programs().unwrap().join("sim"))
+    let status = Command::new(e2e::programs().unwrap().join("sim"))
         .args(["generate", "--seed", seed, "--absent", "--out"])
         .arg(maze.path())
         .args(further)

@@ -1,6 +1,7 @@
 //! The node: loads the tree, ticks it on the thread that serves ROS, and tells what it does.
 
 use std::cell::RefCell;
+use std::fs::File;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, bail};
 use behavior_tree::groot2::{Groot2Options, Groot2Publisher};
-use behavior_tree::{Category, Factory, Severity, Status, Tree, locations};
+use behavior_tree::{Category, Factory, Severity, Status, Tree, locations, recording};
 use clap::Parser;
 use r2r::geometry_msgs::msg::{Point, PointStamped};
 use r2r::std_msgs::msg::Header;
@@ -46,6 +47,9 @@ pub struct Flags {
     /// The Zenoh router
     #[arg(long, default_value = "tcp/127.0.0.1:7447")]
     zenoh: String,
+    /// Write the tree's run to a file, which `turtlebot-maze tree replay` and `diff` read
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
     /// Port on this machine for Groot2, which shows the tree while it runs; the next one is needed as well
     #[arg(long, default_value_t = Groot2Options::default().port)]
     groot_port: u16,
@@ -86,6 +90,11 @@ pub fn run(flags: Flags, mut ros: RosNode) -> anyhow::Result<ExitCode> {
     let mut tree = factory
         .load_file(&flags.tree)
         .with_context(|| format!("the tree {} cannot be used", flags.tree.display()))?;
+    if let Some(path) = &flags.record {
+        File::create(path)
+            .and_then(|out| recording::record(&mut tree, &factory, out))
+            .with_context(|| format!("cannot record the tree in {}", path.display()))?;
+    }
     let active = watch(&mut tree);
     let _groot2 = show(&mut tree, &flags);
     voice.borrow_mut().active = Arc::clone(&active);

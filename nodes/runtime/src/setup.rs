@@ -287,7 +287,13 @@ pub(crate) fn text_of(path: &Path) -> Result<String> {
 }
 
 /// What a run leaves beside its logs; what an earlier run has left must not pass for this one's.
-const RESULTS: [&str; 4] = ["report.json", "run.rrd", "map.png", "frame.png"];
+const RESULTS: [&str; 5] = [
+    "report.json",
+    "run.rrd",
+    "map.png",
+    "frame.png",
+    "tree.jsonl",
+];
 
 fn make_out_folder(options: &RunOptions) -> Result<PathBuf> {
     let out = match &options.out {

@@ -53,7 +53,7 @@ pub fn of_report(report: &Value, out: &Path) -> String {
     let found = report["found"] == Value::Bool(true);
     let frame = if found { "frame.png, " } else { "" };
     lines.push(format!(
-        "files: {} (report.json, run.rrd, map.png, {frame}logs/)",
+        "files: {} (report.json, run.rrd, map.png, {frame}tree.jsonl, logs/)",
         out.display()
     ));
     if !found {
@@ -118,7 +118,7 @@ mod tests {
              true place (1.10, 2.00) m, 0.11 m off\n\
              time: 63.2 s simulated, 20.0 s real, real-time factor 3.16\n\
              path: 9.3 m, 0 collisions, 4 goals of which 1 refused\n\
-             files: /out (report.json, run.rrd, map.png, frame.png, logs/)"
+             files: /out (report.json, run.rrd, map.png, frame.png, tree.jsonl, logs/)"
         );
     }
 
@@ -129,7 +129,7 @@ mod tests {
         assert_eq!(
             of_report(&report, Path::new("/out")),
             "not found: cup: search/LookForObject: nothing seen\n\
-             files: /out (report.json, run.rrd, map.png, logs/)\n\
+             files: /out (report.json, run.rrd, map.png, tree.jsonl, logs/)\n\
              read first: /out/logs/autonomy.log"
         );
     }
