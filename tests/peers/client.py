@@ -12,6 +12,7 @@ from action_msgs.msg import GoalStatus
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
 from nav2_msgs.action import NavigateToPose
+from nav2_msgs.msg import BehaviorTreeLog
 from nav_msgs.msg import OccupancyGrid, Odometry
 from rclpy.action import ActionClient
 from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
@@ -33,6 +34,7 @@ TOPICS = {
     "/map": (OccupancyGrid, LATCHED),
     "/amcl_pose": (PoseWithCovarianceStamped, LATCHED),
     "/diagnostics": (DiagnosticArray, 10),
+    "/autonomy/behavior_tree_log": (BehaviorTreeLog, 10),
 }
 
 

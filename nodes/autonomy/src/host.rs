@@ -20,6 +20,7 @@ use ros_node::{RosNode, qos, time};
 
 use crate::leaves::{self, Found};
 use crate::navigation::Navigator;
+use crate::tree_log::TreeLog;
 use crate::vision::{Eyes, Look};
 
 /// A round of the loop waits for ROS at most this long; the tree is ticked after each.
@@ -96,6 +97,7 @@ pub fn run(flags: Flags, mut ros: RosNode) -> anyhow::Result<ExitCode> {
             .with_context(|| format!("cannot record the tree in {}", path.display()))?;
     }
     let active = watch(&mut tree);
+    let tree_log = TreeLog::new(&mut ros, &mut tree)?;
     let _groot2 = show(&mut tree, &flags);
     voice.borrow_mut().active = Arc::clone(&active);
     let told = Rc::clone(&voice);
@@ -113,6 +115,7 @@ pub fn run(flags: Flags, mut ros: RosNode) -> anyhow::Result<ExitCode> {
     ros.spin_until(QUANTUM, |ros| {
         let since_begin = u64::try_from(clock.now_nanos() - begin).unwrap_or(0);
         last = tree.tick_once(Duration::from_nanos(since_begin));
+        tree_log.tell();
         !matches!(last, Ok(Status::Running)) || ros.stop_requested()
     });
     let end = match last {
@@ -129,6 +132,7 @@ pub fn run(flags: Flags, mut ros: RosNode) -> anyhow::Result<ExitCode> {
     if let Err(error) = tree.halt() {
         tracing::error!(%error, "while the tree was halted");
     }
+    tree_log.tell();
     let patience = Instant::now() + STOP_TIMEOUT;
     ros.spin_until(QUANTUM, |_| {
         navigator.is_idle() || Instant::now() > patience

@@ -333,7 +333,8 @@ impl Gate {
     fn reset(&mut self) -> (bool, String) {
         let persists = match (&self.foreign, self.ending_since) {
             (Some(foreign), _) => Some(format!(
-                "{foreign} still publishes on {OUTPUT}; end it first"
+                "{foreign} still publishes on {OUTPUT}; end it first (what was killed, a gate too, leaves the ROS graph \
+                 after up to 20 s)"
             )),
             (None, Some(_)) => Some("the gate is ending".to_string()),
             (None, None) => None,

@@ -48,6 +48,15 @@ pub enum What {
     GoalState(GoalId, i8),
     /// What the tree says.
     Search(Search),
+    /// A node of the tree has gone from one state to another.
+    Transition {
+        /// Path of the node.
+        node: String,
+        /// State before: `IDLE`, `RUNNING`, `SUCCESS`, `FAILURE` or `SKIPPED`.
+        from: String,
+        /// State after.
+        to: String,
+    },
     /// A velocity on its way to the base.
     Velocity {
         /// Before or behind the gate.

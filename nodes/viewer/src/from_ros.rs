@@ -3,8 +3,10 @@
 use r2r::diagnostic_msgs::msg::DiagnosticStatus;
 use r2r::geometry_msgs::msg::{Quaternion, TransformStamped};
 use r2r::nav_msgs::msg::{OccupancyGrid, Path};
+use r2r::nav2_msgs::msg::BehaviorTreeStatusChange;
 use r2r::sensor_msgs::msg::{CameraInfo, LaserScan};
 use r2r::turtlebot_maze_msgs::msg::EmergencyStopState;
+use ros_node::time::nanos;
 
 use crate::event::{Camera, Map, Severity, Transform, What};
 
@@ -106,6 +108,16 @@ pub fn emergency_stop(m: &EmergencyStopState) -> What {
         state,
         cause: told.join(": "),
     }
+}
+
+/// A transition of the tree, and when it was, ns.
+pub fn transition(m: BehaviorTreeStatusChange) -> (i64, What) {
+    let transition = What::Transition {
+        node: m.node_name,
+        from: m.previous_status,
+        to: m.current_status,
+    };
+    (nanos(&m.timestamp), transition)
 }
 
 /// How much a node's own word on itself matters.

@@ -39,6 +39,9 @@ pub fn blueprint() -> Blueprint {
         TextDocumentView::new("Tree")
             .with_origin("tree/status")
             .into(),
+        TextLogView::new("Transitions")
+            .with_origin("tree/transitions")
+            .into(),
     ]);
     let left = Vertical::new([maze.into(), states.into()]).with_row_shares([4.0, 1.0]);
     let right = Vertical::new([camera.into(), figures.into(), words.into()])

@@ -15,6 +15,7 @@ use r2r::action_msgs::msg::GoalStatusArray;
 use r2r::diagnostic_msgs::msg::DiagnosticArray;
 use r2r::geometry_msgs::msg::{PoseWithCovarianceStamped, Twist, TwistStamped};
 use r2r::nav_msgs::msg::{OccupancyGrid, Path};
+use r2r::nav2_msgs::msg::BehaviorTreeLog;
 use r2r::sensor_msgs::msg::{CameraInfo, LaserScan};
 use r2r::tf2_msgs::msg::TFMessage;
 use r2r::turtlebot_maze_msgs::msg::{EmergencyStopState, SearchStatus, Verdict};
@@ -197,6 +198,18 @@ fn subscribe(ros: &mut RosNode, flags: &Flags, show: &Rc<RefCell<Show>>) -> anyh
             let stamp = nanos(&m.header.stamp);
             if let Some(search) = measured::search(m) {
                 show.search(stamp, search, at);
+            }
+        },
+    )?;
+    listen(
+        ros,
+        show,
+        "/autonomy/behavior_tree_log",
+        reliable(),
+        |show, m: BehaviorTreeLog, _| {
+            for change in m.event_log {
+                let (stamp, transition) = from_ros::transition(change);
+                show.event(stamp, transition);
             }
         },
     )?;

@@ -294,6 +294,14 @@ mod tests {
             at(2, verdict(Answer::Go)),
             at(3, What::GoalState([1; 16], 4)),
             at(3, search(SearchState::Running, "root/GoToPose")),
+            at(
+                3,
+                What::Transition {
+                    node: "root/GoToPose".to_owned(),
+                    from: "IDLE".to_owned(),
+                    to: "RUNNING".to_owned(),
+                },
+            ),
             at(3, velocity(true)),
             at(3, velocity(false)),
             at(3, latched),
@@ -316,6 +324,7 @@ mod tests {
             "tree/state",
             "tree/leaf",
             "tree/status",
+            "tree/transitions",
             "velocity/linear/gated",
             "velocity/linear/ungated",
             "velocity/angular/gated",

@@ -144,6 +144,16 @@ impl Scene {
             What::Verdict(verdict) => self.show_verdict(stream, verdict),
             What::GoalState(goal, state) => self.show_outcome(stream, goal, *state),
             What::Search(search) => self.show_search(stream, search),
+            What::Transition { node, from, to } => {
+                let color = match to.as_str() {
+                    "SUCCESS" => GREEN,
+                    "RUNNING" => ORANGE,
+                    "FAILURE" => RED,
+                    _ => GRAY,
+                };
+                let line = TextLog::new(format!("{node}: {from} → {to}"));
+                stream.log("tree/transitions", &line.with_color(Color::from_u32(color)))
+            }
             What::Velocity {
                 gated,
                 linear,

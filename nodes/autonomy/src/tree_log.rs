@@ -1,0 +1,73 @@
+//! `/autonomy/behavior_tree_log`: every transition of the tree, in the message in which Nav2 tells those of its own.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::anyhow;
+use behavior_tree::Tree;
+use r2r::nav2_msgs::msg::{BehaviorTreeLog, BehaviorTreeStatusChange};
+use ros_node::{RosNode, qos, time};
+
+/// Where it is told.
+const TOPIC: &str = "/autonomy/behavior_tree_log";
+
+/// Collects the transitions of a tree and tells them.
+pub struct TreeLog {
+    publisher: r2r::Publisher<BehaviorTreeLog>,
+    clock: time::Clock,
+    untold: Arc<Mutex<Vec<BehaviorTreeStatusChange>>>,
+}
+
+impl TreeLog {
+    /// Collects what `tree` does from now on.
+    ///
+    /// # Errors
+    /// When ROS refuses the publisher.
+    pub fn new(ros: &mut RosNode, tree: &mut Tree) -> anyhow::Result<Self> {
+        let publisher = ros
+            .node
+            .create_publisher(TOPIC, qos::reliable().keep_last(100))
+            .map_err(|error| anyhow!("cannot publish {TOPIC}: {error}"))?;
+        let paths: Vec<String> = tree.nodes().map(|node| node.path).collect();
+        let untold = Arc::<Mutex<Vec<_>>>::default();
+        let (collected, clock) = (Arc::clone(&untold), ros.clock());
+        tree.observe(move |transition| {
+            let path = transition
+                .uid
+                .checked_sub(1)
+                .and_then(|i| paths.get(i as usize));
+            let change = BehaviorTreeStatusChange {
+                timestamp: clock.now(),
+                node_name: path.cloned().unwrap_or_default(),
+                // Numbers of larger trees do not fit the message; their names do.
+                uid: u16::try_from(transition.uid).unwrap_or(u16::MAX),
+                previous_status: transition.from.to_string(),
+                current_status: transition.to.to_string(),
+            };
+            collected
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(change);
+        });
+        Ok(Self {
+            publisher,
+            clock: ros.clock(),
+            untold,
+        })
+    }
+
+    /// Tells what has happened since the last call, if anything has.
+    pub fn tell(&self) {
+        let event_log =
+            std::mem::take(&mut *self.untold.lock().unwrap_or_else(PoisonError::into_inner));
+        if event_log.is_empty() {
+            return;
+        }
+        let log = BehaviorTreeLog {
+            timestamp: self.clock.now(),
+            event_log,
+        };
+        if let Err(error) = self.publisher.publish(&log) {
+            tracing::error!(%error, "cannot publish {TOPIC}");
+        }
+    }
+}
