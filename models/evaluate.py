@@ -1,6 +1,6 @@
 """Measures an ONNX detector on a folder of frames.
 
-    python3 evaluate.py maze_yolov8.onnx FRAMES [--confidence 0.4] [--json] [--draw DIR]
+    python3 evaluate.py maze_yolov8.onnx FRAMES [--disturbed] [--confidence 0.4] [--json] [--draw DIR]
 
 mAP50 and mAP50-95 come from pycocotools, at the network's input size. Precision, recall and
 confusions are counted at one confidence with IoU 0.5: what a robot that acts on a box meets.
@@ -200,11 +200,12 @@ def main() -> None:
     parser.add_argument("frames", type=Path, help="folder of labelled frames")
     parser.add_argument("--confidence", type=float, default=0.4, help="for precision and recall (default: %(default)s)")
     parser.add_argument("--most", type=int, help="only the first so many frames")
+    parser.add_argument("--disturbed", action="store_true", help="with motion blur, noise and changed light")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument("--draw", type=Path, help="folder for the frames with boxes drawn in")
     options = parser.parse_args()
     model = Model(options.model)
-    data = frames.load(options.frames, model.size, options.most)
+    data = frames.load(options.frames, model.size, options.most, options.disturbed)
     if options.draw:
         options.draw.mkdir(parents=True, exist_ok=True)
     figures = evaluate(model, data, options.confidence, options.draw) | {"hard_share": hard_share(options.frames)}

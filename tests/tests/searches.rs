@@ -58,13 +58,13 @@ fn assert_found(seed: &str) {
 }
 
 #[test]
-fn the_object_is_found_in_maze_1() {
-    assert_found("1");
+fn the_object_is_found_in_maze_5() {
+    assert_found("5");
 }
 
 #[test]
-fn the_object_is_found_in_maze_7() {
-    assert_found("7");
+fn the_object_is_found_in_maze_13() {
+    assert_found("13");
 }
 
 /// A maze without the object, made by the simulator's own generator.
@@ -108,20 +108,22 @@ fn assert_not_found(maze: &tempfile::TempDir) {
         "the leaf is named: {report}"
     );
     // Every location but the one in the wall was reached.
+    let locations = std::fs::read_to_string(file("locations.yaml")).unwrap();
+    let n_locations = locations.matches(": [").count() as u64;
     assert!(
-        report["goals"]["succeeded"].as_u64().unwrap() >= 7,
+        report["goals"]["succeeded"].as_u64().unwrap() >= n_locations - 1,
         "{report}"
     );
 }
 
 #[test]
 fn with_distractors_alone_the_search_fails_after_all_locations() {
-    assert_not_found(&maze_without("2", &[]));
+    assert_not_found(&maze_without("39", &[]));
 }
 
 #[test]
 fn with_no_object_at_all_the_search_fails_after_all_locations() {
-    assert_not_found(&maze_without("3", &["--alone"]));
+    assert_not_found(&maze_without("37", &["--alone"]));
 }
 
 /// The hand-written corridor with a photograph on a panel at its far end instead of the ball.
