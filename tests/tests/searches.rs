@@ -7,7 +7,7 @@
     reason = "a test ends by a panic"
 )]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -67,37 +67,8 @@ fn the_object_is_found_in_maze_13() {
     assert_found("13");
 }
 
-/// A maze without the object, made by the simulator's own generator.
-fn maze_without(seed: &str, further: &[&str]) -> tempfile::TempDir {
-    let maze = tempfile::tempdir().unwrap();
-    let status = Command::new(e2e::programs().unwrap().join("sim"))
-        .args(["generate", "--seed", seed, "--absent", "--out"])
-        .arg(maze.path())
-        .args(further)
-        .status()
-        .unwrap();
-    assert!(status.success());
-    maze
-}
-
-fn assert_not_found(maze: &tempfile::TempDir) {
-    let file = |name: &str| maze.path().join(name).to_str().unwrap().to_owned();
-    let truth: Value =
-        serde_json::from_str(&std::fs::read_to_string(file("ground_truth.json")).unwrap()).unwrap();
-    let (status, report) = search(&[
-        "--speed",
-        "0",
-        "--world",
-        &file("world.sdf"),
-        "--map",
-        &file("map.yaml"),
-        "--locations",
-        &file("locations.yaml"),
-        "--ground-truth",
-        &file("ground_truth.json"),
-        "--find",
-        truth["find"].as_str().unwrap(),
-    ]);
+fn assert_not_found(options: &[&str], locations: &Path) {
+    let (status, report) = search(&[options, &["--speed", "0"]].concat());
     assert_eq!(status, Some(1), "{report}");
     assert_eq!(report["found"], false, "{report}");
     let reason = report["reason"].as_str().unwrap();
@@ -108,7 +79,7 @@ fn assert_not_found(maze: &tempfile::TempDir) {
         "the leaf is named: {report}"
     );
     // Every location but the one in the wall was reached.
-    let locations = std::fs::read_to_string(file("locations.yaml")).unwrap();
+    let locations = std::fs::read_to_string(locations).unwrap();
     let n_locations = locations.matches(": [").count() as u64;
     assert!(
         report["goals"]["succeeded"].as_u64().unwrap() >= n_locations - 1,
@@ -118,21 +89,66 @@ fn assert_not_found(maze: &tempfile::TempDir) {
 
 #[test]
 fn with_distractors_alone_the_search_fails_after_all_locations() {
-    assert_not_found(&maze_without("39", &[]));
+    let maze = tempfile::tempdir().unwrap();
+    let status = Command::new(e2e::programs().unwrap().join("sim"))
+        .args(["generate", "--seed", "39", "--absent", "--out"])
+        .arg(maze.path())
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let path = |name: &str| maze.path().join(name);
+    let file = |name: &str| path(name).to_str().unwrap().to_owned();
+    let truth: Value =
+        serde_json::from_str(&std::fs::read_to_string(path("ground_truth.json")).unwrap()).unwrap();
+    let options = [
+        "--world",
+        &file("world.sdf"),
+        "--map",
+        &file("map.yaml"),
+        "--locations",
+        &file("locations.yaml"),
+        "--ground-truth",
+        &file("ground_truth.json"),
+        "--find",
+        truth["find"].as_str().unwrap(),
+    ];
+    assert_not_found(&options, &path("locations.yaml"));
 }
 
 #[test]
 fn with_no_object_at_all_the_search_fails_after_all_locations() {
-    assert_not_found(&maze_without("37", &["--alone"]));
+    let files = tempfile::tempdir().unwrap();
+    let (world, locations) = corridor_with(files.path(), "");
+    let options = [
+        "--world",
+        &world,
+        "--locations",
+        &locations,
+        "--find",
+        "ball",
+    ];
+    assert_not_found(&options, Path::new(&locations));
 }
 
-/// The hand-written corridor with a photograph on a panel at its far end instead of the ball.
-fn corridor_with_photo(folder: &Path, photo: &Path) -> PathBuf {
+/// The hand-written corridor with `model` instead of its ball, and where to look in it: the files of both.
+fn corridor_with(folder: &Path, model: &str) -> (String, String) {
     let corridor = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sim/worlds/corridor.sdf");
     let text = std::fs::read_to_string(corridor).unwrap();
     let (before, ball) = text.split_once("<model name=\"ball_1\">").unwrap();
     let (_, after) = ball.split_once("</model>").unwrap();
-    let panel = r#"<model name="panel">
+    let write = |name: &str, text: &str| {
+        let path = folder.join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let world = write("corridor.sdf", &format!("{before}{model}{after}"));
+    let locations =
+        "entrance: [1.2, 0.0, 3.14]\nin_the_wall: [4.0, 0.8, 0.0]\nmiddle: [5.0, 0.0, 0.0]\n";
+    (world, write("locations.yaml", locations))
+}
+
+/// A photograph at the far end of the corridor.
+const PANEL: &str = r#"<model name="panel">
       <static>true</static>
       <pose>7.6 0 0.62 0 0 0</pose>
       <link name="link">
@@ -143,11 +159,6 @@ fn corridor_with_photo(folder: &Path, photo: &Path) -> PathBuf {
         <collision name="solid"><geometry><box><size>0.02 0.9 1.2</size></box></geometry></collision>
       </link>
     </model>"#;
-    std::fs::copy(photo, folder.join("photo.jpg")).unwrap();
-    let world = folder.join("photo.sdf");
-    std::fs::write(&world, format!("{before}{panel}{after}")).unwrap();
-    world
-}
 
 /// Nothing is fitted to the project's own network or mazes.
 #[test]
@@ -156,20 +167,19 @@ fn a_photograph_is_found_by_a_published_network() {
         return;
     };
     let files = tempfile::tempdir().unwrap();
-    let world = corridor_with_photo(files.path(), &shared.join("models/bus.jpg"));
-    let locations = files.path().join("locations.yaml");
-    std::fs::write(
-        &locations,
-        "entrance: [1.2, 0.0, 3.14]\nin_the_wall: [4.0, 0.8, 0.0]\nmiddle: [5.0, 0.0, 0.0]\n",
+    std::fs::copy(
+        shared.join("models/bus.jpg"),
+        files.path().join("photo.jpg"),
     )
     .unwrap();
+    let (world, locations) = corridor_with(files.path(), PANEL);
     let (status, report) = search(&[
         "--speed",
         "0",
         "--world",
-        world.to_str().unwrap(),
+        &world,
         "--locations",
-        locations.to_str().unwrap(),
+        &locations,
         "--model",
         shared.join("models/yolov8n-coco.onnx").to_str().unwrap(),
         "--find",
