@@ -29,7 +29,7 @@ fn the_live_graph_serves_its_peers_and_keeps_its_gates() {
     let idle = files.path().join("idle.xml");
     std::fs::write(
         &idle,
-        r#"<root BTCPP_format="4"><BehaviorTree ID="Idle"><Sleep msec="3600000"/></BehaviorTree></root>"#,
+        r#"<root BTCPP_format="4"><BehaviorTree ID="Idle"><Repeat num_cycles="-1"><Sleep msec="1000"/></Repeat></BehaviorTree></root>"#,
     )
     .unwrap();
     let options = [

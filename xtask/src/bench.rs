@@ -47,6 +47,9 @@ struct Row {
     peer: Option<String>,
     peer_value: Option<f64>,
     ratio: Option<f64>,
+    /// 95 % confidence interval of the value, where it is a median of many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    interval: Option<[f64; 2]>,
 }
 
 pub fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
@@ -88,13 +91,16 @@ pub fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
         let number = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.3}"));
         let peer = row.peer.as_deref().unwrap_or("-");
         println!(
-            "{:<44} {:>12} {:<8} {:<28} {:>12} {:>8}",
+            "{:<44} {:>12} {:<8} {:<28} {:>12} {:>8}{}",
             row.name,
             number(row.value),
             row.unit,
             peer,
             number(row.peer_value),
-            number(row.ratio)
+            number(row.ratio),
+            row.interval.map_or(String::new(), |[low, high]| format!(
+                "   95 %: {low:.3} to {high:.3}"
+            ))
         );
     }
     if let Some(file) = &flags.json {
@@ -159,6 +165,7 @@ fn own(name: &str, unit: &str, value: Option<f64>) -> Row {
         peer: None,
         peer_value: None,
         ratio: None,
+        interval: None,
     }
 }
 

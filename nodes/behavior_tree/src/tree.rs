@@ -289,7 +289,7 @@ impl Tree {
 
     /// When a timer of the tree comes due next, at the earliest. Nothing else happens by itself before.
     #[must_use]
-    pub const fn next_deadline(&self) -> Option<Duration> {
+    pub fn next_deadline(&self) -> Option<Duration> {
         self.engine.timers.next_deadline()
     }
 

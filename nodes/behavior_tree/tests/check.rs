@@ -195,6 +195,11 @@ fn all_faults_are_told_at_once() {
   <AlwaysSuccess _skipIf="y"/>
   <SubTree ID="Main"/>
   <SubTree ID="Mian"/>
+  <Slep msec="1"/>
+  <Inverter/>
+  <AlwaysSuccess ID="foo"/>
+  <AlwaysSuccess name="&#7;"/>
+  <Sleep msec="soon"/>
 </Sequence>"#,
     );
     let found: Vec<(usize, &str)> = faults.iter().map(|f| (f.line, f.code)).collect();
@@ -210,6 +215,11 @@ fn all_faults_are_told_at_once() {
             (7, "never-written"),
             (8, "recursion"),
             (9, "unknown-tree"),
+            (10, "unknown-node"),
+            (11, "children"),
+            (12, "id"),
+            (13, "name"),
+            (14, "port-type"),
         ]
     );
 }
@@ -234,4 +244,26 @@ fn a_main_tree_that_is_not_there() {
     assert_eq!(faults.len(), 1, "{faults:#?}");
     assert_eq!((faults[0].code, faults[0].column), ("unknown-tree", 46));
     assert!(faults[0].remedy.contains("'Main'"));
+}
+
+#[test]
+fn a_script_without_end_is_an_error_and_no_overflow() {
+    for (op, operand) in [("+", "1"), ("&&", "x")] {
+        let code = format!(
+            "y := {operand}{}",
+            format!(" {op} {operand}").repeat(100_000)
+        );
+        let code = code.replace('&', "&amp;");
+        assert!(
+            has_error(&faults(&format!(r#"<Script code="{code}"/>"#))),
+            "{op}"
+        );
+    }
+}
+
+#[test]
+fn a_key_that_an_entry_names_may_be_any() {
+    let body = r#"<Sequence><Script code="k := 'foo'"/><SetBlackboard value="1" output_key="{k}"/>
+        <ScriptCondition code="foo == 1"/></Sequence>"#;
+    assert!(!has_error(&faults(body)), "{:?}", faults(body));
 }

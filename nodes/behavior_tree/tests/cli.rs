@@ -255,3 +255,60 @@ fn substitution_rules_of_the_wrong_kind_are_a_load_error() {
         assert_eq!(json["error_kind"], "load", "{config}: {json}");
     }
 }
+
+#[test]
+fn no_file_that_is_read_is_written_over() {
+    let folder = Folder::new();
+    for args in [
+        &["--record", "tree.xml"][..],
+        &["--record", "./model.xml"],
+        &["--btlog", "outcomes.json"],
+        &["--record", "run", "--btlog", "run"],
+    ] {
+        let run = [
+            &["run", "tree.xml", "--model", "model.xml"][..],
+            &["--outcomes", "outcomes.json", "--json"],
+            args,
+        ];
+        let (status, end) = folder.run_json(&run.concat());
+        assert_eq!(
+            (status, &end["error_kind"]),
+            (2, &json!("load")),
+            "{args:?}"
+        );
+    }
+    assert_eq!(
+        std::fs::read_to_string(folder.path("tree.xml")).unwrap(),
+        TREE
+    );
+}
+
+#[test]
+fn nodes_of_one_path_are_told_apart_in_recordings() {
+    let folder = Folder::new();
+    for value in ["1", "2"] {
+        let xml = format!(
+            r#"<root BTCPP_format="4"><BehaviorTree ID="Main"><Sequence><Script code="v := {value}"/>
+            <Switch2 variable="{{v}}" case_1="1" case_2="2"><AlwaysSuccess name="go"/><AlwaysSuccess name="go"/>
+            <AlwaysFailure/></Switch2></Sequence></BehaviorTree></root>"#
+        );
+        folder.write("switch.xml", &xml);
+        assert_eq!(folder.run(&["run", "switch.xml", "--record", value]).0, 0);
+    }
+    assert_eq!(folder.run(&["diff", "1", "1"]).0, 0);
+    assert_eq!(folder.run(&["diff", "1", "2"]).0, 1);
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_error() {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_behavior_tree"))
+        .args(["nodes", "--xml"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(program.stdout.take());
+    let output = program.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(output.stderr.is_empty(), "{output:?}");
+}

@@ -82,7 +82,7 @@ impl BoxFinder {
                     confidence,
                     class: class.unwrap_or_default(),
                 };
-                self.candidates.push(Candidate { found, anchor });
+                add(&mut self.candidates, found, anchor);
             }
         }
         self.suppress(limits.iou)
@@ -101,7 +101,7 @@ impl BoxFinder {
                     confidence,
                     class: class as usize,
                 };
-                self.candidates.push(Candidate { found, anchor });
+                add(&mut self.candidates, found, anchor);
             }
         }
         self.sort();
@@ -136,6 +136,13 @@ impl BoxFinder {
             }
         }
         &self.found
+    }
+}
+
+/// A box with a side that is no number is nowhere.
+fn add(candidates: &mut Vec<Candidate>, found: Found, anchor: usize) {
+    if found.bbox.iter().all(|side| side.is_finite()) {
+        candidates.push(Candidate { found, anchor });
     }
 }
 

@@ -24,15 +24,6 @@ impl PixelOrder {
             Self::Mono => 1,
         }
     }
-
-    /// Places of red, green and blue in a pixel.
-    pub fn rgb_offsets(self) -> [usize; 3] {
-        match self {
-            Self::Rgb | Self::Rgba => [0, 1, 2],
-            Self::Bgr | Self::Bgra => [2, 1, 0],
-            Self::Mono => [0, 0, 0],
-        }
-    }
 }
 
 /// Where the red pixel of a Bayer mosaic's 2x2 cell lies: column and row.

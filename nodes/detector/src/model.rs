@@ -21,6 +21,8 @@ use crate::onnx_runtime::{self, RuntimeError};
 
 /// Side of the input when neither the graph nor the metadata says, pixels.
 const DEFAULT_SIDE: usize = 640;
+/// Input pixels a cell of the coarsest map when the metadata does not say.
+const DEFAULT_STRIDE: usize = 32;
 /// Longest side that the metadata may ask for, pixels.
 const MAX_SIDE: usize = 8192;
 
@@ -236,8 +238,22 @@ impl Model {
             kind(expected, output.dtype().to_string())
         })?;
         let fixed = |dimension: i64| usize::try_from(dimension).ok().filter(|n| *n > 0);
-        let mut said = metadata::integers(&entry("imgsz").unwrap_or_default());
-        said.retain(|side| (1..=MAX_SIDE).contains(side));
+        let said = metadata::integers(&entry("imgsz").unwrap_or_default());
+        if let Some(side) = said.iter().find(|side| !(1..=MAX_SIDE).contains(*side)) {
+            let expected = format!("an imgsz of 1 to {MAX_SIDE} pixels in the metadata");
+            return Err(kind(&expected, side.to_string()));
+        }
+        // As Ultralytics' predictor: the next whole number of the coarsest cells.
+        let stride = metadata::integers(&entry("stride").unwrap_or_default());
+        let stride = stride
+            .into_iter()
+            .filter(|stride| *stride <= MAX_SIDE)
+            .max();
+        let stride = stride.unwrap_or(DEFAULT_STRIDE).max(1);
+        let said: Vec<_> = said
+            .into_iter()
+            .map(|side| side.next_multiple_of(stride))
+            .collect();
         let said_height = said.first().copied().unwrap_or(DEFAULT_SIDE);
         let said_width = said.get(1).copied().unwrap_or(said_height);
         let input_size = [
@@ -532,7 +548,8 @@ fn head_of(shape: &[usize], batch: usize, names: Option<usize>) -> Result<(Head,
             if n == batch
                 && rows > 4
                 && anchors > 6
-                && names.is_none_or(|names| rows == 4 + names) =>
+                // Nameless, it is told from other heads by its places, which are many more than its classes.
+                && names.map_or(rows < anchors, |names| rows == 4 + names) =>
         {
             Ok((Head::Raw { anchors }, rows - 4))
         }
@@ -564,6 +581,9 @@ mod tests {
             (&[1, 84, 8400][..], Some(8)),
             (&[1, 1000], None),
             (&[1, 116, 8400], Some(80)),
+            // YOLOv5, and an end-to-end head with masks.
+            (&[1, 25200, 85], None),
+            (&[1, 300, 38], None),
         ] {
             assert!(
                 head_of(shape, 1, names).is_err_and(|expected| expected.contains("anchors")),

@@ -3,7 +3,7 @@
 use std::io::Cursor;
 use std::path::Path;
 
-use image::{DynamicImage, ImageDecoder, ImageReader, Limits, RgbImage};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
 use thiserror::Error;
 
 use crate::rows::MAX_SIDE;
@@ -13,9 +13,10 @@ const MOST_OF_FILE: u64 = 2 * 1024 * 1024 * 1024;
 /// And of a frame that anyone may send.
 const MOST_OF_FRAME: u64 = 512 * 1024 * 1024;
 
-/// Deflate, PNG's packing, makes nothing shorter than by this factor, and JPEG does not come near it. A picture that
-/// claims more pixels than its bytes can hold lies, and must not cost the memory that it claims.
-const MAX_EXPANSION: u64 = 1032;
+/// Deflate, PNG's packing, makes nothing shorter than by a factor of 1032, and JPEG does not come near it; a pixel of
+/// one bit becomes three bytes. A picture that claims more pixels than its bytes can hold lies, and must not cost the
+/// memory that it claims.
+const MAX_EXPANSION: u64 = 1032 * 24;
 /// Few bytes of pixels that any header may claim.
 const ALWAYS_GRANTED: u64 = 1024 * 1024;
 
@@ -28,6 +29,9 @@ pub enum PhotoError {
     /// The bytes are no picture of a known format.
     #[error("cannot decode the picture (JPEG and PNG are known): {0}")]
     Decode(image::ImageError),
+    /// The decoder would make up the rest.
+    #[error("the JPEG picture is cut off: it has no end")]
+    CutOff,
     /// The header claims more pixels than the bytes can hold, or more than any camera has.
     #[error("the picture claims {claimed} bytes of pixels in a file of {len} bytes")]
     Oversized {
@@ -66,6 +70,9 @@ fn decode_within(bytes: &[u8], most: u64) -> Result<RgbImage, PhotoError> {
     limits.max_image_height = Some(MAX_SIDE);
     limits.max_alloc = Some(most);
     reader.limits(limits);
+    if reader.format() == Some(ImageFormat::Jpeg) && !jpeg_is_whole(bytes) {
+        return Err(PhotoError::CutOff);
+    }
     let mut decoder = reader.into_decoder().map_err(PhotoError::Decode)?;
     let claimed = decoder.total_bytes();
     let possible = (bytes.len() as u64 * MAX_EXPANSION).max(ALWAYS_GRANTED);
@@ -79,4 +86,24 @@ fn decode_within(bytes: &[u8], most: u64) -> Result<RgbImage, PhotoError> {
     let mut image = DynamicImage::from_decoder(decoder).map_err(PhotoError::Decode)?;
     image.apply_orientation(orientation);
     Ok(image.into_rgb8())
+}
+
+/// Whether the end marker of a JPEG picture is there. Its segments are passed over, for a preview in one has an end of
+/// its own; in the scans, whose length is written nowhere, every FF that is no marker is followed by 00.
+fn jpeg_is_whole(bytes: &[u8]) -> bool {
+    const END: u8 = 0xd9;
+    let is_marker = |pair: &[u8]| pair[0] == 0xff && !matches!(pair[1], 0 | 0xd0..=0xd7 | 0xff);
+    // Behind the start marker.
+    let mut rest = bytes.get(2..).unwrap_or_default();
+    while let Some(at) = rest.windows(2).position(is_marker) {
+        if rest[at + 1] == END {
+            return true;
+        }
+        rest = &rest[at + 2..];
+        let Some(len) = rest.first_chunk().map(|len| u16::from_be_bytes(*len)) else {
+            return false;
+        };
+        rest = rest.get(usize::from(len)..).unwrap_or_default();
+    }
+    false
 }

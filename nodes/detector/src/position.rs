@@ -40,9 +40,10 @@ impl Intrinsics {
     pub fn new(info: &CameraInfo<'_>) -> Option<Self> {
         let [fx, _, cx, _, fy, cy, ..] = info.k;
         let size = [info.width, info.height].map(f64::from);
-        let positive = [fx, fy, size[0], size[1]].into_iter().all(|n| n > 0.0);
+        // A focal length below a pixel is none: what it places is anywhere.
+        let real = [fx, fy].into_iter().all(|n| n >= 1.0) && size.into_iter().all(|n| n > 0.0);
         let finite = [fx, fy, cx, cy].into_iter().all(f64::is_finite);
-        (positive && finite).then_some(Self {
+        (real && finite).then_some(Self {
             size,
             focal: [fx, fy],
             centre: [cx, cy],

@@ -143,6 +143,21 @@ fn alpha_is_dropped_grey_is_spread_and_16_bits_are_rounded_to_8() {
 }
 
 #[test]
+fn a_jpeg_that_is_cut_off_is_refused() {
+    let whole = bytes(quarters(320, 240), ImageFormat::Jpeg);
+    assert!(photo::decode(&whole).is_ok());
+    // What comes behind its end is none of it.
+    assert!(photo::decode(&[&whole[..], &b"trailer"[..]].concat()).is_ok());
+    for len in [whole.len() / 2, whole.len() - 2, 20] {
+        assert!(photo::decode(&whole[..len]).is_err(), "{len}");
+    }
+    // A preview has an end of its own.
+    let preview = &b"\xff\xd8\xff\xe1\x00\x06\xff\xd9\x00\x00"[..];
+    assert!(photo::decode(&[preview, &whole[2..whole.len() / 2]].concat()).is_err());
+    assert!(photo::decode(&[preview, &whole[2..]].concat()).is_ok());
+}
+
+#[test]
 fn a_header_that_claims_more_than_the_file_holds_is_refused() {
     // Width and height stand at fixed places in a PNG; the check sum of that part has to be right too.
     let mut file = bytes(quarters(8, 8), ImageFormat::Png);

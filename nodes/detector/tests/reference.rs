@@ -74,12 +74,13 @@ fn pictures_are_fitted_to_the_bit() {
     for ([w, h], name) in sizes.into_iter().zip(names) {
         let rgb = std::fs::read(folder.path().join(format!("{name}.rgb"))).unwrap();
         let expected = std::fs::read(folder.path().join(format!("{name}.box"))).unwrap();
-        let orders: [(PixelOrder, Vec<u8>); 2] = [
+        let laid_out =
+            |layout: fn(&[u8]) -> Vec<u8>| -> Vec<u8> { rgb.chunks(3).flat_map(layout).collect() };
+        let orders: [(PixelOrder, Vec<u8>); 4] = [
             (PixelOrder::Rgb, rgb.clone()),
-            (
-                PixelOrder::Bgra,
-                rgb.chunks(3).flat_map(|p| [p[2], p[1], p[0], 9]).collect(),
-            ),
+            (PixelOrder::Bgr, laid_out(|p| vec![p[2], p[1], p[0]])),
+            (PixelOrder::Rgba, laid_out(|p| vec![p[0], p[1], p[2], 9])),
+            (PixelOrder::Bgra, laid_out(|p| vec![p[2], p[1], p[0], 9])),
         ];
         for (order, pixels) in orders {
             let picture = Picture::from_pixels(&pixels, w as u32, h as u32, order).unwrap();
@@ -105,6 +106,15 @@ fn pictures_are_fitted_to_the_bit() {
             });
             assert_eq!(wrong, None, "{name} {order:?}");
         }
+    }
+}
+
+/// Places of red, green and blue in a pixel.
+fn rgb_offsets(order: PixelOrder) -> [usize; 3] {
+    match order {
+        PixelOrder::Rgb | PixelOrder::Rgba => [0, 1, 2],
+        PixelOrder::Bgr | PixelOrder::Bgra => [2, 1, 0],
+        PixelOrder::Mono => [0, 0, 0],
     }
 }
 
@@ -165,7 +175,7 @@ fn encodings_are_converted_as_opencv_does() {
             let row = rows.row(y, &mut buffers);
             let rgb: Vec<u8> = row
                 .chunks_exact(order.channels())
-                .flat_map(|pixel| order.rgb_offsets().map(|at| pixel[at]))
+                .flat_map(|pixel| rgb_offsets(order).map(|at| pixel[at]))
                 .collect();
             assert_eq!(rgb, expected, "{name}, row {y}");
         }
@@ -265,6 +275,45 @@ fn a_crowd_of_boxes_is_thinned_as_the_reference_does() {
         let boxes = assert_parity(&python, &models.path().join(name), &photos);
         assert!(boxes > 100, "{name}: {boxes} boxes are no crowd");
     }
+}
+
+/// The project's own network on the simulator's pictures, which `cargo build` makes where there is no ROS, too.
+#[test]
+fn boxes_in_rendered_frames_are_the_references() {
+    let Some(python) = reference() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let sim = Path::new(env!("CARGO_BIN_EXE_detector")).with_file_name("sim");
+    let mut render = std::process::Command::new(&sim);
+    render.args(["frames", "--seed", "8101", "--count", "40", "--textures"]);
+    let rendered = render
+        .args(["held-out", "--out"])
+        .arg(folder.path())
+        .output();
+    let Ok(rendered) = rendered else {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "{} is missing",
+            sim.display()
+        );
+        eprintln!(
+            "skipped: {} is missing; `cargo build` makes it",
+            sim.display()
+        );
+        return;
+    };
+    assert!(rendered.status.success(), "{rendered:?}");
+    let frames: Vec<PathBuf> = (0..40)
+        .map(|number| {
+            // JPEG's decoders differ; what is compared is what comes after them.
+            let frame = folder.path().join(format!("{number:06}.jpg"));
+            let whole = frame.with_extension("png");
+            photo::read(&frame).unwrap().save(&whole).unwrap();
+            whole
+        })
+        .collect();
+    let boxes = assert_parity(&python, &project.join("models/maze_yolov8.onnx"), &frames);
+    assert!(boxes > 40, "{boxes} boxes say little");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 
 use crossbeam_channel::Sender;
+use ros_node::printable;
 
 use crate::Signal;
 
@@ -53,7 +54,8 @@ pub fn listen(path: &Path, signals: Sender<Signal>) -> io::Result<()> {
                     }
                 };
                 for line in String::from_utf8_lossy(&buffer[..length]).lines() {
-                    let Some(order) = parse(line) else {
+                    let line = printable(line, buffer.len());
+                    let Some(order) = parse(&line) else {
                         tracing::warn!("no order of the control socket: `{line}`");
                         continue;
                     };

@@ -182,6 +182,7 @@ struct Gate {
     foreign: Option<String>,
     watch: Watch,
     watched_at: Option<Duration>,
+    taken_at: Duration,
     standing: Standing,
     counts: Counts,
     latencies: Latencies,
@@ -223,6 +224,7 @@ impl Gate {
             foreign: None,
             watch: Watch::default(),
             watched_at: None,
+            taken_at: Duration::ZERO,
             standing: Standing::new(Duration::ZERO),
             counts: Counts::default(),
             latencies: Latencies::new(),
@@ -245,10 +247,14 @@ impl Gate {
         self.state.mode(self.now(), &self.limits)
     }
 
-    /// Everything that has arrived. Commands come first, and stops after them: what arrived before a stop or a reset is
-    /// judged as such.
+    /// Everything that has arrived. Commands come first: what arrived before a stop or a reset is judged as such. Stops
+    /// come last: which of a stop and a reset was the earlier one nobody knows here, and a stop must not be undone by a
+    /// reset that was sent before it.
     fn take(&mut self, inputs: &mut Inputs, signals: &Receiver<Signal>) {
         let arrived = Instant::now();
+        // After a stall what has waited is old: the base has stopped, or the guard has stopped it.
+        let is_old = self.now().saturating_sub(self.taken_at) > self.limits.command_timeout;
+        self.taken_at = self.now();
         while let Some(odometry) = next(&mut inputs.odometry) {
             let twist = odometry.twist.twist;
             self.standing.odometry(
@@ -258,7 +264,15 @@ impl Gate {
             );
         }
         while let Some(command) = next(&mut inputs.commands) {
-            self.judge(command, arrived);
+            if is_old {
+                self.counts.held += 1;
+            } else {
+                self.judge(command, arrived);
+            }
+        }
+        while let Some(request) = next(&mut inputs.resets) {
+            let (freed, message) = self.reset();
+            respond(request, freed, message);
         }
         for signal in signals.try_iter() {
             self.obey(signal);
@@ -270,10 +284,6 @@ impl Gate {
                 true,
                 "latched; /emergency_stop/reset frees it".into(),
             );
-        }
-        while let Some(request) = next(&mut inputs.resets) {
-            let (freed, message) = self.reset();
-            respond(request, freed, message);
         }
     }
 
@@ -346,7 +356,13 @@ impl Gate {
             Some(why) => (false, why),
             None => {
                 tracing::info!("stop reset");
-                (true, "free; the next fresh command passes".to_string())
+                let message = if self.lost_clients.is_empty() {
+                    "free; the next fresh command passes".to_string()
+                } else {
+                    let clients = self.lost_clients();
+                    format!("free of the stop; the robot still waits for {clients}")
+                };
+                (true, message)
             }
         }
     }
@@ -415,9 +431,11 @@ impl Gate {
         let Some(foreign) = &self.foreign else { return };
         let reason = format!("{foreign} publishes on {OUTPUT} past the gate");
         if self.mode() == Mode::Latched && self.latch_cause.source == FOREIGN_PUBLISHER {
-            // Its name may have come after it.
-            self.latch_cause.reason = reason;
-            self.announce_change();
+            if self.latch_cause.reason != reason {
+                // Its name has come after it.
+                self.latch_cause.reason = reason;
+                self.announce();
+            }
         } else {
             self.latch(FOREIGN_PUBLISHER, &reason);
         }
@@ -444,18 +462,10 @@ impl Gate {
         match self.mode() {
             Mode::Free => Cause::default(),
             Mode::Latched => self.latch_cause.clone(),
-            Mode::HoldingForClient => {
-                let clients = self
-                    .lost_clients
-                    .iter()
-                    .map(String::as_str)
-                    .collect::<Vec<_>>()
-                    .join(", ");
-                cause(
-                    &format!("client {clients}"),
-                    "it is lost; the robot waits until it is back",
-                )
-            }
+            Mode::HoldingForClient => cause(
+                &format!("client {}", self.lost_clients()),
+                "it is lost; the robot waits until it is back",
+            ),
             Mode::HoldingAfterRefusal(Refusal::NotFinite) => {
                 cause("invalid command", "it holds a number that is not finite")
             }
@@ -471,6 +481,11 @@ impl Gate {
             Mode::HoldingForCommand => cause("no command", "the commands have stopped coming"),
             Mode::HoldingForFirstCommand => cause("no command", "none has come yet"),
         }
+    }
+
+    fn lost_clients(&self) -> String {
+        let clients: Vec<_> = self.lost_clients.iter().map(String::as_str).collect();
+        clients.join(", ")
     }
 
     fn announce_change(&mut self) {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use crossbeam_channel::Sender;
+use ros_node::printable;
 use zenoh::Wait;
 
 use crate::Signal;
@@ -46,7 +47,7 @@ fn subscribe(config: zenoh::Config, key: &str, signals: Sender<Signal>) -> Resul
             let reason = sample
                 .payload()
                 .try_to_string()
-                .map_or_else(|_| String::new(), |text| text.chars().take(200).collect());
+                .map_or_else(|_| String::new(), |text| printable(&text, 200));
             // The receiver is gone only when the gate ends.
             let _ = signals.send(Signal::RemoteStop(reason));
         }

@@ -351,11 +351,16 @@ fn a_lost_client_holds_until_it_is_back() {
     stage.await_state("holding", "client autonomy");
     stage.assert_zeros(5);
     stage.order("reset");
-    stage.await_answer("reset");
+    let answer = stage.await_answer("reset")["message"].clone();
+    assert!(
+        answer.as_str().unwrap().contains("waits for autonomy"),
+        "{answer}"
+    );
     stage.assert_zeros(3);
     stage.control("release autonomy");
     stage.await_speed(0.1);
-    stage.control("latch the search is over");
+    // A NUL fits into no message.
+    stage.control("latch the search\0is over");
     let state = stage.await_state("latched", "supervisor");
     assert_eq!(state["reason"], "the search is over");
 }

@@ -1,6 +1,7 @@
 //! The evaluators that need no waiting, one after the other, on what is known of the world right now.
 
 use nalgebra::Isometry3;
+use ros_node::printable;
 use ros_node::tf::{TfError, TransformBuffer};
 
 use crate::free_space::FreeSpace;
@@ -11,6 +12,9 @@ use crate::syntactic::{self, RawGoal, Rules};
 
 /// A robot's pose older than this is not where the robot is, ns.
 const MAX_POSE_AGE_NANOS: i64 = 1_000_000_000;
+
+/// Longest text from outside that is passed on, characters.
+const MAX_TEXT: usize = 200;
 
 /// What goals are measured by.
 #[derive(Clone, Debug)]
@@ -69,8 +73,8 @@ impl Judge {
             Ok(transform) => transform,
             Err(error) => {
                 return Assessment::NotYet(Refusal::NoTransform {
-                    frame: printable(&goal.frame),
-                    why: printable(&error.to_string()),
+                    frame: printable(&goal.frame, MAX_TEXT),
+                    why: printable(&error.to_string(), MAX_TEXT),
                 });
             }
         };
@@ -134,12 +138,6 @@ impl Judge {
         let at = (goal.stamp_nanos != 0).then_some(goal.stamp_nanos);
         view.tf.lookup(map, &goal.frame, at)
     }
-}
-
-/// Names come from outside and go into logs and onto screens.
-fn printable(text: &str) -> String {
-    let kept = text.chars().take(200);
-    kept.map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]

@@ -12,10 +12,12 @@ mod args;
 pub mod diagnostics;
 mod node;
 pub mod qos;
+mod text;
 pub mod tf;
 pub mod time;
 
 pub use node::{RosNode, run, spawn_on};
+pub use text::printable;
 
 use sd_notify::NotifyState;
 

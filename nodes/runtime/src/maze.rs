@@ -41,7 +41,7 @@ pub fn complete(
         }
         Some(world) => {
             sim.args(["map", "--world", world, "--out"]).arg(&dir);
-            &[("map", "map.yaml")]
+            &[("map", "map.yaml"), ("ground_truth", TRUTH)]
         }
     };
     let output = sim.output().context("cannot start the program `sim`")?;

@@ -97,7 +97,8 @@ impl Base {
 
 fn speed(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
-        Ok(speed) if speed >= 0.0 && speed.is_finite() => Ok(speed),
-        _ => Err("a number of 0 or more is needed".to_string()),
+        // What the simulator can keep.
+        Ok(speed) if speed == 0.0 || (0.01..=1000.0).contains(&speed) => Ok(speed),
+        _ => Err("give 0, or a factor from 0.01 to 1000".to_string()),
     }
 }

@@ -89,9 +89,11 @@ impl RunDir {
         self.path.join(name)
     }
 
-    /// Leaves the note for other programs.
+    /// Leaves the note for other programs, which never see half of it.
     pub fn write_note(&self, note: &RunNote) -> io::Result<()> {
-        std::fs::write(self.file(NOTE), serde_json::to_vec(note)?)
+        let unnamed = self.file("run.json.new");
+        std::fs::write(&unnamed, serde_json::to_vec(note)?)?;
+        std::fs::rename(unnamed, self.file(NOTE))
     }
 }
 
@@ -106,10 +108,9 @@ impl Drop for RunDir {
 pub fn live_runs(base: &Path) -> io::Result<Vec<RunNote>> {
     let mut runs = Vec::new();
     for path in run_folders(base)?.into_iter().filter(|path| is_alive(path)) {
-        // A run that is just starting has no note yet.
-        if let Ok(text) = std::fs::read(path.join(NOTE)) {
-            runs.push(serde_json::from_slice(&text)?);
-        }
+        // A run that is just starting has no note yet. One that cannot be read must not hide the others.
+        let note = std::fs::read(path.join(NOTE)).ok();
+        runs.extend(note.and_then(|text| serde_json::from_slice(&text).ok()));
     }
     Ok(runs)
 }

@@ -1,7 +1,8 @@
-//! `turtlebot-maze stop`: latches the emergency stop of every live run of this user, or of the robot in reach.
+//! `turtlebot-maze stop`: latches the emergency stop of every live run of this user, and of the robot in reach.
 
 use std::ffi::OsString;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -12,7 +13,7 @@ use crate::run_dir::{RunNote, live_runs};
 
 /// Latch the emergency stop: zero velocity until somebody frees it with --reset.
 ///
-/// Stops every run of this user on this machine. Where there is none, it calls the gate by ROS service and by Zenoh.
+/// Stops every run of this user on this machine, and the robot that can be reached by ROS or Zenoh.
 #[derive(Debug, Args)]
 pub struct StopOptions {
     /// Free a latched stop
@@ -21,7 +22,7 @@ pub struct StopOptions {
     /// Only the run with this process id
     #[arg(long, value_name = "PID")]
     pub run: Option<u32>,
-    /// Zenoh router of the robot, where no run is on this machine
+    /// Zenoh router of the robot
     #[arg(long, value_name = "ENDPOINT", default_value = "tcp/127.0.0.1:7447")]
     pub zenoh: String,
     /// Print what was done as one JSON document
@@ -43,11 +44,19 @@ pub fn stop(options: &StopOptions, runs: &Path, programs: &Path) -> Result<()> {
     } else if live.is_empty() {
         become_client("latch", &options.zenoh, None, options.json, programs)
     } else {
-        latch_all(&live, options.json)
+        let latched = latch_all(&live);
+        // One that `ros2 launch` has started leaves no note.
+        let robot = options.run.is_none() && latch_robot(&options.zenoh, programs);
+        latched?;
+        if options.json {
+            let runs: Vec<_> = live.iter().map(|run| run.pid).collect();
+            println!("{}", serde_json::json!({ "latched": runs, "robot": robot }));
+        }
+        Ok(())
     }
 }
 
-fn latch_all(live: &[RunNote], json: bool) -> Result<()> {
+fn latch_all(live: &[RunNote]) -> Result<()> {
     let mut failed = Vec::new();
     for run in live {
         match GateLink::new(&run.control_socket).and_then(|gate| gate.latch("turtlebot-maze stop"))
@@ -59,11 +68,32 @@ fn latch_all(live: &[RunNote], json: bool) -> Result<()> {
     if !failed.is_empty() {
         bail!("not stopped: {}", failed.join("; "));
     }
-    if json {
-        let runs: Vec<_> = live.iter().map(|run| run.pid).collect();
-        println!("{}", serde_json::json!({ "latched": runs }));
-    }
     Ok(())
+}
+
+/// Whether a gate in this shell's ROS domain or behind the router is latched, too.
+fn latch_robot(zenoh: &str, programs: &Path) -> bool {
+    let client = || {
+        require_ros()?;
+        let status = Command::new(programs.join("emergency_stop"))
+            .args(["latch", "--zenoh", zenoh])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()?;
+        anyhow::Ok(status.success())
+    };
+    match client() {
+        Ok(true) => {
+            eprintln!("stopped: the robot in reach");
+            true
+        }
+        Ok(false) => false,
+        Err(cause) => {
+            eprintln!("robots other than these runs cannot be reached: {cause}");
+            false
+        }
+    }
 }
 
 fn reset(options: &StopOptions, live: &[RunNote], programs: &Path) -> Result<()> {

@@ -493,7 +493,10 @@ fn bad_input_is_refused_before_anything_starts() {
             &["--robot", "roomba"],
             "no robot `roomba` in the node graph; it has embedded",
         ),
-        (&["--speed", "-1"], "a number of 0 or more is needed"),
+        (
+            &["--speed", "0.001"],
+            "give 0, or a factor from 0.01 to 1000",
+        ),
     ];
     for (args, expected) in cases {
         let output = stage.start(args).finish();
@@ -534,7 +537,10 @@ fn two_runs_side_by_side_have_domains_and_ports_of_their_own_and_stop_reaches_bo
     assert_ne!(notes[0].ros_domain_id, notes[1].ros_domain_id);
 
     let stop = Command::new(first.program())
-        .args(["stop", "--json"])
+        // Nobody else is to be stopped by a test.
+        .args(["stop", "--json", "--zenoh", "tcp/127.0.0.1:1"])
+        .env("ROS_DOMAIN_ID", "19")
+        .env("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
         .env("XDG_RUNTIME_DIR", &runtime_dir)
         .output()
         .unwrap();

@@ -1,4 +1,4 @@
-//! The JSON on `tb/detector/status`: sent once a second and when the state changes.
+//! The JSON on `tb/detector/status`: sent when the node serves, once a second and at its end.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::ModelId;
 pub struct DetectorStatus {
     /// The detector's run, as in [`crate::Detections`].
     pub run_id: String,
-    /// Seconds since the process started.
+    /// Seconds since the node began to serve.
     pub uptime_s: f64,
     /// Frames that arrived.
     pub frames_in: u64,

@@ -85,6 +85,7 @@ pub(super) fn check(
             is_run: to_run.is_none_or(|to_run| to_run == id),
             blackboard: Blackboard::default(),
             ever: HashSet::new(),
+            writes_any: false,
             found: None,
             above: Vec::new(),
             boards: HashMap::new(),
@@ -110,6 +111,8 @@ struct Flow<'a> {
     blackboard: Blackboard,
     /// Everything that is written anywhere: gathered in a first round.
     ever: Written,
+    /// A key that an entry names is written somewhere: it may be any.
+    writes_any: bool,
     /// What is found, in the second round.
     found: Option<Vec<Finding>>,
     above: Vec<Arc<str>>,
@@ -188,7 +191,7 @@ impl<'a> Flow<'a> {
                 "write it on every path that leads here",
             )
         } else {
-            let severity = if strict && self.is_run {
+            let severity = if strict && self.is_run && !self.writes_any {
                 Severity::Error
             } else {
                 Severity::Warning
@@ -345,8 +348,12 @@ impl<'a> Flow<'a> {
                 let key = attributes
                     .iter()
                     .find(|attribute| attribute.name == "output_key");
-                if let Some(key) = key.filter(|key| names::pointer(key.value).is_none()) {
-                    self.write(here, key.value, &mut start);
+                match key {
+                    Some(key) if names::pointer(key.value).is_none() => {
+                        self.write(here, key.value, &mut start);
+                    }
+                    Some(_) => self.writes_any = true,
+                    None => {}
                 }
                 return After {
                     success: start,
@@ -590,8 +597,15 @@ impl<'a> Flow<'a> {
             }
             Expr::Unary(_, operand) => self.expression(here, program, *operand, attribute, written),
             Expr::Binary(_, left, right) => {
-                self.expression(here, program, *left, attribute, written);
-                self.expression(here, program, *right, attribute, written);
+                // A long row of operators leans to the left: walked down without recursion.
+                let (mut first, mut others) = (*left, vec![*right]);
+                while let Expr::Binary(_, left, right) = &program.nodes[first as usize].0 {
+                    others.push(*right);
+                    first = *left;
+                }
+                for operand in std::iter::once(first).chain(others.into_iter().rev()) {
+                    self.expression(here, program, operand, attribute, written);
+                }
             }
             Expr::Compare(first, links) => {
                 self.expression(here, program, *first, attribute, written);

@@ -66,9 +66,9 @@ impl Factory {
         let roots = flow::root_trees(&sources, to_run.as_ref());
         let runnable = factory.with_runnable_models();
         let mut to_try = None;
-        for id in roots.iter().filter(|_| reads) {
+        for id in &roots {
             match build_to_check(&runnable, &sources, id) {
-                Ok(tree) if to_run.as_ref() == Some(id) => to_try = Some(tree),
+                Ok(tree) if reads && to_run.as_ref() == Some(id) => to_try = Some(tree),
                 Ok(_) => {}
                 Err(faults) => sources.findings.extend(faults),
             }

@@ -30,11 +30,11 @@ pub(crate) fn check(args: &CheckArgs) -> u8 {
         .filter(|fault| fault.severity == Severity::Error)
         .count();
     if args.json {
-        println!("{}", serde_json::json!(faults));
+        say!("{}", serde_json::json!(faults));
     } else {
         faults.iter().for_each(show);
         let (n_files, n_warnings) = (args.files.len(), faults.len() - n_errors);
-        println!("{n_files} files, {n_errors} errors, {n_warnings} warnings");
+        say!("{n_files} files, {n_errors} errors, {n_warnings} warnings");
     }
     if n_errors == 0 { YES } else { BAD_INPUT }
 }
@@ -45,8 +45,8 @@ fn show(fault: &Fault) {
         Severity::Error => "error",
         Severity::Warning => "warning",
     };
-    println!("{severity}[{}]: {}", fault.code, fault.message);
-    println!("  --> {}:{}:{}", fault.file, fault.line, fault.column);
+    say!("{severity}[{}]: {}", fault.code, fault.message);
+    say!("  --> {}:{}:{}", fault.file, fault.line, fault.column);
     let text = std::fs::read_to_string(&fault.file).unwrap_or_default();
     if let Some(line) = text.lines().nth(fault.line - 1) {
         let number = fault.line.to_string();
@@ -60,13 +60,13 @@ fn show(fault: &Fault) {
             .width
             .min(line.chars().count().saturating_sub(fault.column - 1))
             .max(1);
-        println!(
+        say!(
             "{margin} |\n{number} | {line}\n{margin} | {before}{}",
             "^".repeat(width)
         );
     }
     if !fault.remedy.is_empty() {
-        println!("  = {}", fault.remedy);
+        say!("  = {}", fault.remedy);
     }
-    println!();
+    say!("");
 }

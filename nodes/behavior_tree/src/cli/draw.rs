@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 
-use super::{BAD_INPUT, YES};
+use super::{BAD_INPUT, YES, output};
 use crate::draw;
 
 #[derive(Debug, clap::Args)]
@@ -39,7 +39,7 @@ fn picture(args: &DrawArgs) -> Result<()> {
         Some(path) => std::fs::write(path, draw::svg(&tree))
             .with_context(|| format!("{} cannot be written", path.display())),
         None => {
-            print!("{}", draw::text(&tree));
+            output::put(draw::text(&tree));
             Ok(())
         }
     }

@@ -1,5 +1,10 @@
 //! The command line: `behavior_tree run FILE`, `check FILE…`, `draw FILE` and so on.
 
+/// Prints a line.
+macro_rules! say {
+    ($($text:tt)*) => { $crate::cli::output::put(format_args!("{}\n", format_args!($($text)*))) };
+}
+
 mod check;
 mod draw;
 #[cfg(feature = "groot2")]
@@ -7,6 +12,7 @@ mod groot;
 mod live;
 mod nodes;
 mod outcomes;
+mod output;
 mod recording;
 mod run;
 

@@ -1,6 +1,6 @@
 //! `nodes`: what can stand in a tree.
 
-use super::YES;
+use super::{YES, output};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct NodesArgs {
@@ -12,18 +12,18 @@ pub(crate) struct NodesArgs {
 pub(crate) fn nodes(args: &NodesArgs) -> u8 {
     let factory = super::factory();
     if args.xml {
-        print!("{}", factory.nodes_xml());
+        output::put(factory.nodes_xml());
         return YES;
     }
     for manifest in factory.manifests() {
-        println!("{} ({})", manifest.id, manifest.category.as_str());
+        say!("{} ({})", manifest.id, manifest.category.as_str());
         for port in &manifest.ports {
             let default = port
                 .default
                 .as_ref()
                 .map(|text| format!(" = {text}"))
                 .unwrap_or_default();
-            println!(
+            say!(
                 "  {} {}: {}{default}  {}",
                 port.direction.element(),
                 port.name,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use super::{BAD_INPUT, NO, YES};
+use super::{BAD_INPUT, NO, YES, output};
 use crate::recording::Recording;
 
 #[derive(Debug, clap::Args)]
@@ -45,13 +45,13 @@ fn compare(runs: Result<(Recording, Recording)>, names: (&str, &str)) -> u8 {
     };
     match a.first_difference(&b) {
         None => {
-            println!("the runs are the same: {} ticks", a.n_ticks());
+            say!("the runs are the same: {} ticks", a.n_ticks());
             YES
         }
         Some(tick) => {
-            println!("the runs part in tick {tick}");
-            print!("{}: {}", names.0, a.describe(tick));
-            print!("{}: {}", names.1, b.describe(tick));
+            say!("the runs part in tick {tick}");
+            output::put(format_args!("{}: {}", names.0, a.describe(tick)));
+            output::put(format_args!("{}: {}", names.1, b.describe(tick)));
             NO
         }
     }

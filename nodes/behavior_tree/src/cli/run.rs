@@ -1,7 +1,8 @@
 //! `run`: a tree from beginning to end.
 
+use std::collections::HashSet;
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -52,6 +53,22 @@ pub(crate) struct RunArgs {
     groot: super::groot::GrootArgs,
 }
 
+impl RunArgs {
+    /// A file that is to be written and is read or written by another name as well.
+    fn overwritten(&self) -> Option<&Path> {
+        let real = |path: &&PathBuf| path.canonicalize().unwrap_or_else(|_| (*path).clone());
+        let read = [&self.file]
+            .into_iter()
+            .chain(&self.model)
+            .chain(&self.outcomes);
+        let mut taken: HashSet<PathBuf> = read.map(|path| real(&path)).collect();
+        let mut written = self.record.iter().chain(&self.btlog);
+        written
+            .find(|path| !taken.insert(real(path)))
+            .map(PathBuf::as_path)
+    }
+}
+
 /// How a run ended.
 struct End {
     result: &'static str,
@@ -65,6 +82,10 @@ pub(crate) fn run(args: &RunArgs) -> u8 {
         Ok(factory) => factory,
         Err(error) => return report(args, &load_failed(error.to_string()), None, &[]),
     };
+    if let Some(path) = args.overwritten() {
+        let message = format!("{} would be written over", path.display());
+        return report(args, &load_failed(message), None, &[]);
+    }
     if let Some(path) = &args.outcomes
         && let Err(error) = outcomes::read(&mut factory, path)
     {
@@ -169,7 +190,7 @@ fn report(args: &RunArgs, end: &End, tree: Option<&Tree>, transitions: &[Transit
         _ => NO,
     };
     if args.json {
-        println!("{}", as_json(end, tree, transitions));
+        say!("{}", as_json(end, tree, transitions));
         return code;
     }
     let path = |uid| {
@@ -179,19 +200,19 @@ fn report(args: &RunArgs, end: &End, tree: Option<&Tree>, transitions: &[Transit
     };
     for transition in transitions {
         let seconds = transition.time.as_secs_f64();
-        println!(
+        say!(
             "[{seconds:9.3} s] {:<40} {} -> {}",
             path(transition.uid),
             transition.from,
             transition.to
         );
     }
-    println!("{} after {} ticks", end.result, end.ticks);
+    say!("{} after {} ticks", end.result, end.ticks);
     if let Some(failure) = tree
         .and_then(Tree::failure)
         .filter(|_| end.result == "FAILURE")
     {
-        println!("{failure}");
+        say!("{failure}");
     }
     if let Some(message) = &end.message {
         eprintln!("error: {message}");

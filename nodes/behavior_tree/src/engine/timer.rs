@@ -3,6 +3,8 @@
 //! Timers that are due take effect at the start of a tick, the earliest first, as those of BehaviorTree.CPP do between
 //! two ticks. Each node has at most one.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::time::Duration;
 
 use super::{Engine, Kind, Raised};
@@ -11,53 +13,48 @@ use crate::status::Status;
 #[derive(Clone, Copy, Debug)]
 struct Timer {
     node: u32,
-    /// When it is due; none if it is not set.
-    deadline: Option<Duration>,
-    order: u64,
+    /// The number of its setting; none if it is not set.
+    order: Option<u64>,
     fired: bool,
 }
 
 /// All timers of a tree.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Timers {
     all: Vec<Timer>,
-    /// No timer is due before this.
-    next: Duration,
+    /// When each setting is due, its number, its timer; the earliest first. Some are of timers that were cancelled or set
+    /// anew.
+    queue: BinaryHeap<Reverse<(Duration, u64, u32)>>,
     n_set: u64,
-}
-
-impl Default for Timers {
-    fn default() -> Self {
-        Self {
-            all: Vec::new(),
-            next: Duration::MAX,
-            n_set: 0,
-        }
-    }
 }
 
 impl Timers {
     pub(crate) fn add(&mut self, node: u32) -> u32 {
         self.all.push(Timer {
             node,
-            deadline: None,
-            order: 0,
+            order: None,
             fired: false,
         });
+        // So that a tick never allocates: see `set`.
+        self.queue.reserve(2 * self.all.len());
         (self.all.len() - 1) as u32
     }
 
     pub(crate) fn set(&mut self, timer: u32, deadline: Duration) {
+        if self.queue.len() >= 2 * self.all.len() {
+            let all = &self.all;
+            self.queue
+                .retain(|Reverse((_, order, at))| all[*at as usize].order == Some(*order));
+        }
         self.n_set += 1;
-        self.next = self.next.min(deadline);
+        self.queue.push(Reverse((deadline, self.n_set, timer)));
         let timer = &mut self.all[timer as usize];
-        timer.deadline = Some(deadline);
-        timer.order = self.n_set;
+        timer.order = Some(self.n_set);
         timer.fired = false;
     }
 
     pub(crate) fn cancel(&mut self, timer: u32) {
-        self.all[timer as usize].deadline = None;
+        self.all[timer as usize].order = None;
     }
 
     /// Whether it was set and has come due.
@@ -67,35 +64,26 @@ impl Timers {
 
     /// The earliest that is due, which is no longer set then.
     fn take_due(&mut self, now: Duration) -> Option<u32> {
-        if now < self.next {
-            return None;
+        while let Some(&Reverse((deadline, order, at))) = self.queue.peek() {
+            let timer = &mut self.all[at as usize];
+            let is_set = timer.order == Some(order);
+            if is_set && now < deadline {
+                return None;
+            }
+            self.queue.pop();
+            if is_set {
+                timer.order = None;
+                timer.fired = true;
+                return Some(timer.node);
+            }
         }
-        let set = self
-            .all
-            .iter()
-            .enumerate()
-            .filter_map(|(at, timer)| timer.deadline.map(|due| (due, timer.order, at)));
-        let Some((deadline, _, at)) = set.min() else {
-            self.next = Duration::MAX;
-            return None;
-        };
-        self.next = deadline;
-        if now < deadline {
-            return None;
-        }
-        let timer = &mut self.all[at];
-        timer.deadline = None;
-        timer.fired = true;
-        Some(timer.node)
+        None
     }
 
     /// When the next timer is due, at the earliest.
-    pub(crate) const fn next_deadline(&self) -> Option<Duration> {
-        if self.next.as_nanos() == Duration::MAX.as_nanos() {
-            None
-        } else {
-            Some(self.next)
-        }
+    pub(crate) fn next_deadline(&self) -> Option<Duration> {
+        let Reverse((deadline, ..)) = self.queue.peek()?;
+        Some(*deadline)
     }
 }
 

@@ -241,6 +241,7 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// Makes the node of an element. Where every fault is wanted, one that cannot be made is left out with all below it.
     fn element(&mut self, work: &Work, queue: &mut Vec<Work>) -> Built<()> {
         let document = &self.sources.documents[work.place.document];
         let tag = document.name(work.place.element);
@@ -262,23 +263,17 @@ impl<'a> Builder<'a> {
             (Some(_), Some(id)) => id,
             (None, None) => tag,
             (Some(_), None) => {
-                return Err(element.error(
-                    element.span,
-                    "id",
-                    format!("<{tag}> has no ID"),
-                    "add ID=\"…\"",
-                ));
+                let message = format!("<{tag}> has no ID");
+                let fault = element.error(element.span, "id", message, "add ID=\"…\"");
+                return self.or_keep(Err(fault), ());
             }
             (None, Some(_)) => {
                 let message = format!(
                     "<{tag}> has an ID, which only the forms <Action ID=\"…\"> and so on have"
                 );
-                return Err(element.error(
-                    element.span,
-                    "id",
-                    message,
-                    "leave ID out, or use name",
-                ));
+                let remedy = "leave ID out, or use name";
+                let fault = element.error(element.span, "id", message, remedy);
+                return self.or_keep(Err(fault), ());
             }
         };
         let is_sub_tree = explicit == Some(Category::SubTree);
@@ -297,7 +292,8 @@ impl<'a> Builder<'a> {
                     .any(|c| c.is_ascii_control() && !matches!(c, '\t' | '\n' | '\r'))
                 {
                     let message = "the name holds a control character".to_owned();
-                    return Err(element.error(element.span, "name", message, "leave it out"));
+                    let fault = element.error(element.span, "name", message, "leave it out");
+                    return self.or_keep(Err(fault), ());
                 }
                 Arc::from(name)
             }
@@ -316,12 +312,9 @@ impl<'a> Builder<'a> {
             Some(manifest) => Arc::clone(&manifest.id),
             None if is_sub_tree => Arc::from("SubTree"),
             None => {
-                return Err(element.error(
-                    element.span,
-                    "unknown-node",
-                    format!("there is no node '{id}'"),
-                    "register it",
-                ));
+                let message = format!("there is no node '{id}'");
+                let fault = element.error(element.span, "unknown-node", message, "register it");
+                return self.or_keep(Err(fault), ());
             }
         };
         if let Some(manifest) = &manifest {

@@ -112,8 +112,8 @@ pub(crate) struct End {
     wake_up: bool,
 }
 
-/// The path of a node, its state before and after.
-type Change<'a> = (&'a str, Status, Status);
+/// The number of a node where it is compared, its path, its state before and after.
+type Change<'a> = (u32, &'a str, Status, Status);
 
 /// A run that was recorded.
 #[derive(Clone, Debug)]
@@ -191,15 +191,20 @@ impl Recording {
     #[must_use]
     pub fn first_difference(&self, other: &Self) -> Option<usize> {
         let both = self.ticks.len().max(other.ticks.len());
+        // Of one tree, nodes are known by their numbers, for several may have one path.
+        let by_number = self.header.nodes == other.header.nodes;
         (0..both)
-            .find(|&at| self.way(at) != other.way(at))
+            .find(|&at| self.way(at, by_number) != other.way(at, by_number))
             .map(|at| at + 1)
     }
 
-    fn way(&self, at: usize) -> Option<(&str, Vec<Change<'_>>)> {
+    fn way(&self, at: usize, by_number: bool) -> Option<(&str, Vec<Change<'_>>)> {
         let tick = self.ticks.get(at)?;
         let transitions = tick.transitions.iter();
-        let transitions = transitions.map(|&(uid, from, to)| (self.path(uid), from, to));
+        let transitions = transitions.map(|&(uid, from, to)| {
+            let number = if by_number { uid } else { 0 };
+            (number, self.path(uid), from, to)
+        });
         Some((&tick.result, transitions.collect()))
     }
 

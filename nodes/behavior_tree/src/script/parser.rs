@@ -258,7 +258,7 @@ impl<'s> Parser<'s> {
     }
 }
 
-/// An integer out of range is 0, as in BehaviorTree.CPP; `check` warns.
+/// An integer out of range is 0, as in BehaviorTree.CPP.
 fn integer(text: &str) -> i64 {
     match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         Some(hex) => i64::from_str_radix(hex, 16).unwrap_or(0),

@@ -3,7 +3,7 @@
 mod fleet;
 mod plot;
 
-pub use fleet::{Figures as FleetFigures, Load, fleet};
+pub use fleet::fleet;
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};

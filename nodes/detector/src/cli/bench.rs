@@ -1,11 +1,14 @@
 //! `detector bench`: how long the parts of a frame's way take.
 
+use std::fmt::Write as _;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Args;
 
+use super::print_line;
 use crate::bench::{BenchOptions, Row, bench, fleet};
 use crate::device::Device;
 use crate::model_file;
@@ -20,8 +23,8 @@ pub struct Bench {
     #[arg(long, value_name = "WxH", value_parser = size, default_values = ["640x480", "1280x720"])]
     size: Vec<[u32; 2]>,
     /// Runs of each size.
-    #[arg(long, default_value_t = 200)]
-    runs: usize,
+    #[arg(long, default_value = "200")]
+    runs: NonZeroUsize,
     /// Python with numpy, opencv and onnxruntime, to run the reference with.
     #[arg(long, env = "TURTLEBOT_MAZE_PYTHON")]
     python: Option<PathBuf>,
@@ -32,7 +35,7 @@ pub struct Bench {
     #[arg(long, default_value_t)]
     device: Device,
     /// Measure instead one process that serves the cameras of 1, 4, 16 and 64 robots, for two minutes.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["size", "runs"])]
     fleet: bool,
     /// Write the fleet's figures as a picture, too.
     #[arg(long, value_name = "OUT.svg", requires = "fleet")]
@@ -52,7 +55,7 @@ pub fn run(args: &Bench) -> Result<ExitCode> {
                 .with_context(|| format!("cannot write {}", out.display()))?;
         }
         if !args.json {
-            print!("{}", figures.table());
+            print_line(figures.table().trim_end())?;
             return Ok(ExitCode::SUCCESS);
         }
         figures.rows()
@@ -61,12 +64,12 @@ pub fn run(args: &Bench) -> Result<ExitCode> {
             model,
             device: args.device,
             sizes: args.size.clone(),
-            runs: args.runs,
+            runs: args.runs.get(),
             python: args.python.clone(),
         })?
     };
     if args.json {
-        println!("{}", serde_json::to_string(&rows)?);
+        print_line(serde_json::to_string(&rows)?)?;
         return Ok(ExitCode::SUCCESS);
     }
     for Row {
@@ -80,14 +83,14 @@ pub fn run(args: &Bench) -> Result<ExitCode> {
         ..
     } in &rows
     {
-        print!("{name:44} {value:9.3} {unit}");
+        let mut line = format!("{name:44} {value:9.3} {unit}");
         if let Some([low, high]) = interval {
-            print!(" ({low:.3} to {high:.3})");
+            write!(line, " ({low:.3} to {high:.3})")?;
         }
         if let (Some(peer), Some(peer_value), Some(ratio)) = (peer, peer_value, ratio) {
-            print!("   {peer} {peer_value:.3} {unit}   ratio {ratio:.2}");
+            write!(line, "   {peer} {peer_value:.3} {unit}   ratio {ratio:.2}")?;
         }
-        println!();
+        print_line(line)?;
     }
     Ok(ExitCode::SUCCESS)
 }

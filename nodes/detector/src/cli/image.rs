@@ -1,5 +1,6 @@
 //! `detector image`: what photos show.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -7,9 +8,8 @@ use anyhow::{Context, Result};
 use clap::Args;
 use image::RgbImage;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
 
-use super::{EXIT_BAD_INPUT, Limits, ModelArgs};
+use super::{EXIT_BAD_INPUT, Limits, ModelArgs, print_line};
 use crate::annotate;
 use crate::encoding::PixelOrder;
 use crate::photo;
@@ -47,6 +47,14 @@ pub struct Seen {
     pub bbox: [f32; 4],
 }
 
+/// What one photo of several is answered with.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Answer {
+    Seen(Vec<Seen>),
+    Unread { error: String },
+}
+
 /// Does what `args` say.
 ///
 /// # Errors
@@ -65,36 +73,34 @@ pub fn run(args: &Image) -> Result<ExitCode> {
             annotate::write(pixels, &seen, out)?;
         }
         if args.json {
-            println!("{}", serde_json::to_string(&seen)?);
+            print_line(serde_json::to_string(&seen)?)?;
         } else {
-            print_lines(&seen);
+            print_lines(&seen)?;
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let mut document = Map::new();
+    let mut document = BTreeMap::new();
     let mut all_read = true;
     for photo in &args.photos {
         let result = detect(&mut pipeline, photo);
         all_read &= result.is_ok();
         match result {
             Ok((_, seen)) if args.json => {
-                document.insert(photo.display().to_string(), serde_json::to_value(seen)?);
+                document.insert(photo.display().to_string(), Answer::Seen(seen));
             }
             Ok((_, seen)) => {
-                println!("{}:", photo.display());
-                print_lines(&seen);
+                print_line(format_args!("{}:", photo.display()))?;
+                print_lines(&seen)?;
             }
             Err(error) if args.json => {
-                document.insert(
-                    photo.display().to_string(),
-                    json!({"error": format!("{error:#}")}),
-                );
+                let error = format!("{error:#}");
+                document.insert(photo.display().to_string(), Answer::Unread { error });
             }
             Err(error) => eprintln!("error: {error:#}"),
         }
     }
     if args.json {
-        println!("{}", Value::Object(document));
+        print_line(serde_json::to_string(&document)?)?;
     }
     Ok(if all_read {
         ExitCode::SUCCESS
@@ -124,7 +130,7 @@ fn detect(pipeline: &mut Pipeline, path: &Path) -> Result<(RgbImage, Vec<Seen>)>
     Ok((pixels, seen))
 }
 
-fn print_lines(seen: &[Seen]) {
+fn print_lines(seen: &[Seen]) -> Result<()> {
     for Seen {
         class,
         confidence,
@@ -132,9 +138,12 @@ fn print_lines(seen: &[Seen]) {
         ..
     } in seen
     {
-        println!("{class} {confidence:.2} at {x1:.1} {y1:.1} {x2:.1} {y2:.1}");
+        print_line(format_args!(
+            "{class} {confidence:.2} at {x1:.1} {y1:.1} {x2:.1} {y2:.1}"
+        ))?;
     }
     if seen.is_empty() {
-        println!("nothing");
+        print_line("nothing")?;
     }
+    Ok(())
 }

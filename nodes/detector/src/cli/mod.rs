@@ -5,11 +5,13 @@ mod image;
 
 pub use image::Seen;
 
+use std::fmt::Display;
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use serde_json::json;
 use tracing_subscriber::EnvFilter;
@@ -52,10 +54,10 @@ enum Command {
 #[derive(Debug, Args)]
 struct Limits {
     /// Least confidence, 0 to 1.
-    #[arg(long, default_value_t = Thresholds::default().confidence, value_parser = fraction)]
+    #[arg(long, default_value_t = Thresholds::default().confidence, value_parser = fraction, allow_negative_numbers = true)]
     conf: f32,
     /// Boxes of one class that overlap more than this (intersection over union, 0 to 1) are one object.
-    #[arg(long, default_value_t = Thresholds::default().iou, value_parser = fraction)]
+    #[arg(long, default_value_t = Thresholds::default().iou, value_parser = fraction, allow_negative_numbers = true)]
     iou: f32,
 }
 
@@ -139,8 +141,8 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         // With --json standard output holds one document, also where the command line is wrong.
         Err(usage) if usage.use_stderr() && std::env::args_os().any(|arg| arg == "--json") => {
-            println!("{}", json!({ "error": usage.to_string() }));
-            return ExitCode::from(EXIT_BAD_INPUT);
+            let text = usage.to_string();
+            return fail(text.trim_start_matches("error: ").trim_end(), true);
         }
         Err(usage) => usage.exit(),
     };
@@ -157,14 +159,25 @@ pub fn main() -> ExitCode {
         Command::Info(args) => info(&args),
         Command::Bench(args) => bench::run(&args),
     };
-    result.unwrap_or_else(|error| {
-        if json {
-            println!("{}", json!({"error": format!("{error:#}")}));
-        } else {
-            eprintln!("error: {error:#}");
-        }
-        ExitCode::from(EXIT_BAD_INPUT)
-    })
+    result.unwrap_or_else(|error| fail(&format!("{error:#}"), json))
+}
+
+fn fail(error: &str, json: bool) -> ExitCode {
+    if json {
+        // Where nothing can be printed the exit status must do.
+        let _ = print_line(json!({ "error": error }));
+    } else {
+        eprintln!("error: {error}");
+    }
+    ExitCode::from(EXIT_BAD_INPUT)
+}
+
+/// Prints a line. That its reader has left (`| head`) is no error.
+fn print_line(line: impl Display) -> Result<()> {
+    match writeln!(std::io::stdout().lock(), "{line}") {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        result => result.context("cannot write to standard output"),
+    }
 }
 
 fn serve(args: Serve) -> Result<ExitCode> {
@@ -207,20 +220,20 @@ fn info(args: &Info) -> Result<ExitCode> {
             "name": info.id.name, "sha256": info.id.sha256, "input": {"width": width, "height": height},
             "batch": info.fixed_batch, "precision": precision, "head": head, "names": info.class_names,
         });
-        println!("{document}");
+        print_line(document)?;
     } else {
         let batch = info
             .fixed_batch
             .map_or("free".to_owned(), |batch| batch.to_string());
-        println!(
+        print_line(format_args!(
             "{}\nsha256     {}\ninput      {width}x{height}, batch {batch}, {precision}",
             info.id.name, info.id.sha256
-        );
-        println!(
+        ))?;
+        print_line(format_args!(
             "output     {head}\nclasses    {}: {}",
             info.class_names.len(),
             info.class_names.join(", ")
-        );
+        ))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -23,13 +23,13 @@ pub struct KeyFrames {
 pub struct LastKeyFrame(Option<(i64, Pose)>);
 
 impl LastKeyFrame {
-    /// Whether a frame with this stamp (ns) is a key frame, and from now on the last one. A frame without a pose is one:
-    /// nobody knows where the robot is.
-    pub fn is_next(&mut self, rule: KeyFrames, nanos: i64, pose: Option<Pose>) -> bool {
+    /// Whether a frame with this stamp (ns) is a key frame. A frame without a pose is one: nobody knows where the robot
+    /// is.
+    pub fn is_next(&self, rule: KeyFrames, nanos: i64, pose: Option<Pose>) -> bool {
         let Some(pose) = pose else {
             return true;
         };
-        let is_key_frame = self.0.is_none_or(|(last, from)| {
+        self.0.is_none_or(|(last, from)| {
             let turned = (pose.yaw - from.yaw).rem_euclid(std::f64::consts::TAU);
             let turned = turned.min(std::f64::consts::TAU - turned);
             let passed = u64::try_from(nanos.saturating_sub(last)).map(Duration::from_nanos);
@@ -37,11 +37,14 @@ impl LastKeyFrame {
                 || turned >= TURNED
                 // Time that went back is another run's.
                 || passed.map_or(true, |passed| rule.every.is_some_and(|every| passed >= every))
-        });
-        if is_key_frame {
+        })
+    }
+
+    /// From now on the frame with this stamp (ns) is the last one.
+    pub fn set(&mut self, nanos: i64, pose: Option<Pose>) {
+        if let Some(pose) = pose {
             self.0 = Some((nanos, pose));
         }
-        is_key_frame
     }
 }
 
@@ -51,6 +54,15 @@ mod tests {
 
     const SECOND: i64 = 1_000_000_000;
 
+    /// Whether a frame is a key frame, which is then inferred.
+    fn is_next(last: &mut LastKeyFrame, rule: KeyFrames, nanos: i64, pose: Option<Pose>) -> bool {
+        let is_next = last.is_next(rule, nanos, pose);
+        if is_next {
+            last.set(nanos, pose);
+        }
+        is_next
+    }
+
     fn at(x: f64, y: f64, degrees: f64) -> Option<Pose> {
         let yaw = degrees.to_radians();
         Some(Pose { x, y, yaw })
@@ -59,7 +71,7 @@ mod tests {
     #[test]
     fn a_key_frame_is_half_a_metre_or_15_degrees_from_the_last() {
         let mut last = LastKeyFrame::default();
-        let mut is_next = |pose| last.is_next(KeyFrames::default(), SECOND, pose);
+        let mut is_next = |pose| is_next(&mut last, KeyFrames::default(), SECOND, pose);
         assert!(is_next(at(0.0, 0.0, 170.0)));
         assert!(!is_next(at(0.0, 0.0, 170.0)));
         assert!(!is_next(at(0.3, 0.39, 184.0)));
@@ -86,12 +98,12 @@ mod tests {
         for (second, with, without) in expected {
             let nanos = second * SECOND;
             assert_eq!(
-                timed.is_next(KeyFrames { every }, nanos, pose),
+                is_next(&mut timed, KeyFrames { every }, nanos, pose),
                 with,
                 "{second}"
             );
             assert_eq!(
-                untimed.is_next(KeyFrames::default(), nanos, pose),
+                is_next(&mut untimed, KeyFrames::default(), nanos, pose),
                 without,
                 "{second}"
             );

@@ -24,6 +24,7 @@ use crossbeam_channel::{Receiver, bounded, select};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use wire::messages::{CameraInfo, Header, Odometry};
 use wire::{SlamPose, keys};
+use zenoh::key_expr::KeyExpr;
 use zenoh::pubsub::Subscriber;
 use zenoh::sample::Sample;
 use zenoh::{Session, Wait};
@@ -78,10 +79,10 @@ pub enum Ended {
 pub fn serve(options: ServeOptions) -> Result<Ended> {
     let signals = signals()?;
     let config = zenoh_client::config(&options.zenoh)?;
-    let cameras = options
-        .keys
-        .iter()
-        .map(|key| Ok((key.as_str(), camera_keys::camera_name(key)?.to_owned())));
+    let cameras = options.keys.iter().map(|key| {
+        KeyExpr::new(key.as_str()).map_err(|error| anyhow!("{key:?} is no Zenoh key: {error}"))?;
+        Ok((key.as_str(), camera_keys::camera_name(key)?.to_owned()))
+    });
     let cameras = cameras.collect::<Result<Vec<_>>>()?;
     notify(sd_notify::NotifyState::Status("loading the model"));
     // One camera's frames are never more than one at a time.
@@ -159,7 +160,7 @@ fn subscribe_all(
     known: &Known,
 ) -> Result<Vec<Subscriber<()>>> {
     let mut subscribers = Vec::new();
-    // Two cameras of one robot share its odometry.
+    // What several keys have beside them is subscribed to once.
     let mut beside = BTreeMap::<_, Handler>::new();
     for (key, camera) in cameras {
         subscribers.extend(liveliness::subscribe(session, key, camera, &known.inbox)?);

@@ -138,7 +138,6 @@ impl Worker {
 
     /// Infers the frames of `turns` in one run and answers each.
     fn answer(&mut self, turns: &[Turn]) {
-        let started = Instant::now();
         let mut placed = std::mem::take(&mut self.placed);
         placed.clear();
         for (index, turn) in turns.iter().enumerate() {
@@ -176,7 +175,7 @@ impl Worker {
                 inference,
                 postprocess: reading.elapsed(),
             };
-            if let Err(error) = self.publish(turn, frame.letterbox.source, started, times) {
+            if let Err(error) = self.publish(turn, frame.letterbox.source, running, times) {
                 tracing::error!(%error, "detections of a frame are lost");
             }
         }
@@ -233,17 +232,17 @@ impl Worker {
         }
     }
 
-    /// Answers a frame of this size with the boxes that were found in it.
+    /// Answers a frame of this size with the boxes that were found in it; its inference began at `running`.
     fn publish(
         &mut self,
         turn: &Turn,
         size: [usize; 2],
-        started: Instant,
+        running: Instant,
         times: Times,
     ) -> Result<()> {
         let zenoh = |error: zenoh::Error| anyhow!("{error}");
         let latency = turn.frame.arrived.elapsed();
-        let age = started.duration_since(turn.frame.arrived);
+        let age = running.duration_since(turn.frame.arrived);
         let keyframe_id = self.figures.answered(turn.robot, age, latency, times);
         let mut head = [0; HEAD_LEN];
         let Header { stamp, frame_id } =
@@ -255,6 +254,10 @@ impl Worker {
             &self.session,
         )
         .map_err(zenoh)?;
+        if self.key_frames.is_some() {
+            let pose = self.known.poses.by_odometry(&robot.prefix, stamp);
+            robot.last_key_frame.set(stamp.as_nanos(), pose);
+        }
         let numbers = robot.tracker.next(&self.boxes, &mut self.last_object);
         let near = self.known.depths.at(&robot.prefix, stamp);
         let depth = near

@@ -1,5 +1,6 @@
 //! Reads the model's answer. It must be one complete verdict; whatever else it is, it is told apart and refused.
 
+use ros_node::printable;
 use serde::Deserialize;
 use serde_json::{Deserializer, Value};
 
@@ -42,8 +43,11 @@ struct Message {
 
 /// The opinion in the body of a successful response.
 pub(super) fn parse(body: &str) -> Result<Opinion, Refusal> {
-    let completion: Completion = serde_json::from_str(body)
-        .map_err(|error| Refusal::NoVerdict(format!("not a chat completion ({error})")))?;
+    let completion: Completion = serde_json::from_str(body).map_err(|error| {
+        // It quotes what it does not know.
+        let error = printable(&error.to_string(), MAX_REASON);
+        Refusal::NoVerdict(format!("not a chat completion ({error})"))
+    })?;
     let Some(choice) = completion.choices.into_iter().next() else {
         return Err(Refusal::NoVerdict(
             "a chat completion without choices".into(),
@@ -63,7 +67,7 @@ pub(super) fn parse(body: &str) -> Result<Opinion, Refusal> {
         return Err(Refusal::Contradictory("more than one verdict".into()));
     }
     let opinion: Opinion = serde_json::from_str(value).map_err(|error| {
-        let text = error.to_string();
+        let text = printable(&error.to_string(), MAX_REASON);
         if text.starts_with("duplicate field") {
             Refusal::Contradictory(text)
         } else {
@@ -146,14 +150,6 @@ pub(super) fn error_text(body: &str, limit: usize) -> String {
 
 fn quote(text: &str) -> String {
     format!("{:?}", printable(text, MAX_QUOTE))
-}
-
-/// At most so many characters, without control characters: the text goes into logs and onto screens.
-fn printable(text: &str, limit: usize) -> String {
-    let one_line = text.trim().chars().take(limit);
-    one_line
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
 }
 
 #[cfg(test)]
@@ -249,6 +245,15 @@ mod tests {
             9244
         );
         assert_eq!(code(&format!("[{GOOD}]")), 9244);
+    }
+
+    #[test]
+    fn what_a_refusal_quotes_can_be_printed() {
+        let odd = GOOD.replace("reason", r"rea\u0000son");
+        for refusal in [of(&odd).unwrap_err(), parse(&odd).unwrap_err()] {
+            let text = refusal.to_string();
+            assert!(!text.contains(char::is_control), "{text:?}");
+        }
     }
 
     #[test]

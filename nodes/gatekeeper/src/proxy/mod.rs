@@ -284,11 +284,6 @@ impl Proxy {
         self.link == Link::Ready
     }
 
-    /// Whether something is under way whose next step should not wait.
-    pub fn is_busy(&self) -> bool {
-        !self.clients.is_empty() || !self.early_cancels.is_empty()
-    }
-
     /// The client's id of a goal that runs upstream: whom feedback is for.
     pub fn client_of(&self, upstream: GoalId) -> Option<GoalId> {
         self.runs
@@ -324,7 +319,13 @@ impl Proxy {
             Event::UpstreamStatus(goals) => self.on_status(&goals, at),
             Event::UpstreamHeard => self.on_heard(at),
             Event::EmergencyStop(stop) => self.on_stop(stop, at),
-            Event::Foreign(why) => self.foreign_server = why,
+            Event::Foreign(why) => {
+                if let Some(why) = &why {
+                    // Nobody knows which of the servers would get them.
+                    self.refuse_waiting(&Refusal::ForeignServer(why.clone()), at);
+                }
+                self.foreign_server = why;
+            }
             Event::Shutdown => {
                 self.ending = true;
                 self.give_up_all(&Refusal::ShuttingDown, at);
@@ -471,6 +472,12 @@ impl Proxy {
 
     /// Ends what has not been sent, and cancels what runs; each client gets the reason.
     fn give_up_all(&mut self, refusal: &Refusal, at: Instant) {
+        self.refuse_waiting(refusal, at);
+        self.cancel_all_runs(&upstream::Why::GivenUp(refusal.clone()), at);
+    }
+
+    /// Ends what has not been sent.
+    fn refuse_waiting(&mut self, refusal: &Refusal, at: Instant) {
         let waiting = |client: &&Client| !matches!(client.stage, Stage::Running(_));
         let waiting: Vec<GoalId> = self
             .clients
@@ -481,7 +488,6 @@ impl Proxy {
         for id in waiting {
             self.refuse(id, refusal, at);
         }
-        self.cancel_all_runs(&upstream::Why::GivenUp(refusal.clone()), at);
     }
 
     fn refuse(&mut self, id: GoalId, refusal: &Refusal, at: Instant) {

@@ -121,6 +121,7 @@ def repeated_id_is_rejected_and_harms_nobody(bench):
     first.ends_with(SUCCEEDED)
     third = Client(bench.world_node).goal(goal_id=first.id)
     assert not third.handle.accepted, "nor after its end"
+    until(lambda: sum(v.error_code == 9209 for v in bench.client.verdicts) == 2, "its verdict")
     equal(len(bench.navigator.goals), count, "goals upstream")
 
 

@@ -568,6 +568,14 @@ fn with_another_server_under_the_name_every_goal_is_refused() {
 }
 
 #[test]
+fn a_goal_that_is_judged_when_another_server_comes_is_refused() {
+    let mut bench = Bench::new();
+    bench.sends(G1);
+    bench.does(Event::Foreign(Some("bt_navigator offers it, too".into())));
+    assert_eq!(bench.code(G1), 9262);
+}
+
+#[test]
 fn at_the_end_goals_are_cancelled_first_and_none_is_taken() {
     let mut bench = Bench::new();
     bench.runs(G1, U1);
