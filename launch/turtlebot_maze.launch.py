@@ -11,6 +11,7 @@ the e-stop gate and its guard see to it by themselves that the base stands.
 import os
 import tempfile
 import tomllib
+from xml.etree import ElementTree
 
 import yaml
 from ament_index_python.packages import get_package_prefix, get_package_share_directory
@@ -179,13 +180,24 @@ def surroundings(given, robot, values):
     if given['sim'] == 'gazebo':
         if robot != 'turtlebot3':
             raise RuntimeError(f'sim:=gazebo has a TurtleBot 3 only, not robot:={robot}')
-        return gazebo(given, values) + [nav2(robot, values['map'], 'True')]
+        if 'world' not in values:
+            raise RuntimeError('Gazebo needs a world; give it with world:=FILE.sdf')
+        start = robot_start(values['world'])
+        return gazebo(given, values['world'], start) + [nav2(robot, values['map'], 'True', start)]
     return physical(given, robot) + [nav2(robot, values['map'], 'False')]
 
 
-def gazebo(given, values):
-    if 'world' not in values:
-        raise RuntimeError('Gazebo needs a world; give it with world:=FILE.sdf')
+def robot_start(world):
+    """Where the robot starts (x, y in m, yaw in rad): the frame of that name in the world, as the embedded simulator has it."""
+    try:
+        pose = ElementTree.parse(world).find("./world/frame[@name='robot_start']/pose")
+    except (OSError, ElementTree.ParseError) as error:
+        raise RuntimeError(f'{world} cannot be read as a world: {error}') from error
+    x, y, _, _, _, yaw = [float(number) for number in pose.text.split()] if pose is not None else [0.0] * 6
+    return x, y, yaw
+
+
+def gazebo(given, world, start):
     # Cameras need rendering on a machine without a display too.
     server = ' -s --headless-rendering' if given['headless'] == 'true' else ''
     gz_sim = os.path.join(get_package_share_directory('ros_gz_sim'), 'launch', 'gz_sim.launch.py')
@@ -203,12 +215,13 @@ def gazebo(given, values):
         IncludeLaunchDescription(
             PythonLaunchDescriptionSource(gz_sim),
             # Any text but none shuts the launch down when Gazebo ends, 'false' too.
-            launch_arguments={'gz_args': f"-r{server} {values['world']}", 'on_exit_shutdown': 'true'}.items(),
+            launch_arguments={'gz_args': f'-r{server} {world}', 'on_exit_shutdown': 'true'}.items(),
         ),
         Node(
             package='ros_gz_sim',
             executable='create',
-            arguments=['-file', os.path.join(SHARE, 'sim', 'gazebo', 'waffle.sdf'), '-name', 'waffle', '-z', '0.01'],
+            arguments=['-file', os.path.join(SHARE, 'sim', 'gazebo', 'waffle.sdf'), '-name', 'waffle',
+                       '-x', str(start[0]), '-y', str(start[1]), '-z', '0.01', '-Y', str(start[2])],
             output='screen',
         ),
         Node(
@@ -243,8 +256,9 @@ def physical(given, robot):
     ]
 
 
-def nav2(robot, map_file, sim_time):
-    """Nav2 with its goals behind the gatekeeper and its velocities behind the e-stop gate.
+def nav2(robot, map_file, sim_time, start=None):
+    """Nav2 with its goals behind the gatekeeper and its velocities behind the e-stop gate; where the robot's `start` in the map
+    is known, AMCL begins there, and else waits for somebody to tell it.
 
     Every rule names its node: a rule for all nodes would win over the rules inside Nav2's own bringup, and would move the
     clients of an action along with its server.
@@ -258,7 +272,7 @@ def nav2(robot, map_file, sim_time):
     # The capitals are Python's: `true` would end Nav2's bringup with a NameError.
     settings = {
         'map': map_file,
-        'params_file': nav2_parameters(share, robot),
+        'params_file': nav2_parameters(share, robot, start),
         'use_sim_time': sim_time,
         'autostart': 'True',
         'slam': 'False',
@@ -270,12 +284,16 @@ def nav2(robot, map_file, sim_time):
     return GroupAction(moved + [include], scoped=True, forwarding=False)
 
 
-def nav2_parameters(nav2_share, robot):
+def nav2_parameters(nav2_share, robot, start):
     """Nav2's own parameters with the robot's laid over them, as a file."""
     with open(os.path.join(nav2_share, 'params', 'nav2_params.yaml')) as file:
         parameters = yaml.safe_load(file)
     with open(os.path.join(SHARE, 'launch', 'config', f'nav2_{robot}.yaml')) as file:
         merge(parameters, yaml.safe_load(file))
+    if start is not None:
+        x, y, yaw = start
+        pose = {'set_initial_pose': True, 'initial_pose': {'x': x, 'y': y, 'z': 0.0, 'yaw': yaw}}
+        merge(parameters, {'amcl': {'ros__parameters': pose}})
     with tempfile.NamedTemporaryFile('w', prefix='nav2_params_', suffix='.yaml', delete=False) as file:
         yaml.safe_dump(parameters, file)
     return file.name

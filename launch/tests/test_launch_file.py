@@ -66,6 +66,10 @@ class LaunchFile(unittest.TestCase):
     def file(self, name):
         return os.path.join(self.dir, name)
 
+    def write_world(self, content):
+        with open(self.file('maze.sdf'), 'w') as file:
+            file.write(f'<sdf version="1.9"><world name="maze">{content}</world></sdf>')
+
     def start(self, **given):
         """All actions for these arguments."""
         given = {
@@ -160,6 +164,7 @@ class LaunchFile(unittest.TestCase):
                 self.assertEqual((action.kwargs['respawn'], action.kwargs['respawn_delay']), (True, 1.0))
 
     def test_gazebo(self):
+        self.write_world('<frame name="robot_start"><pose>7.7 2.1 0 0 0 3.14</pose></frame>')
         actions = self.start(sim='gazebo', world=self.file('maze.sdf'))
         (include,) = self.of_type(actions, 'IncludeLaunchDescription')
         self.assertEqual(include.args[0].args[0], '/opt/ros_gz_sim/launch/gz_sim.launch.py')
@@ -169,7 +174,8 @@ class LaunchFile(unittest.TestCase):
         others = [node.kwargs for node in self.of_type(actions, 'Node') if node.kwargs['package'] != 'turtlebot_maze']
         create, bridge, *frames = others
         self.assertEqual((create['package'], create['executable']), ('ros_gz_sim', 'create'))
-        self.assertEqual(create['arguments'], ['-file', os.path.join(SHARE, 'sim/gazebo/waffle.sdf'), '-name', 'waffle', '-z', '0.01'])
+        self.assertEqual(create['arguments'], ['-file', os.path.join(SHARE, 'sim/gazebo/waffle.sdf'), '-name', 'waffle',
+                                               '-x', '7.7', '-y', '2.1', '-z', '0.01', '-Y', '3.14'])
         self.assertEqual((bridge['package'], bridge['executable']), ('ros_gz_bridge', 'parameter_bridge'))
         self.assertEqual(bridge['parameters'], [{
             'config_file': os.path.join(SHARE, 'launch/config/gazebo_bridge.yaml'), 'use_sim_time': True,
@@ -191,6 +197,18 @@ class LaunchFile(unittest.TestCase):
             'base_frame_id': 'base_footprint', 'cmd_vel_in_topic': 'cmd_vel_smoothed', 'cmd_vel_out_topic': '/ungated/cmd_vel',
             'enable_stamped_cmd_vel': True,
         })
+        amcl = parameters['amcl']['ros__parameters']
+        self.assertEqual((amcl['set_initial_pose'], amcl['initial_pose']), (True, {'x': 7.7, 'y': 2.1, 'z': 0.0, 'yaw': 3.14}))
+
+    def test_a_world_that_says_no_start_begins_at_its_origin_and_one_that_is_none_is_refused(self):
+        self.write_world('')
+        create = next(node for node in self.of_type(self.start(sim='gazebo', world=self.file('maze.sdf')), 'Node')
+                      if node.kwargs['executable'] == 'create')
+        self.assertEqual(create.kwargs['arguments'][4:6], ['-x', '0.0'])
+        with open(self.file('maze.sdf'), 'w') as file:
+            file.write('no world')
+        with self.assertRaisesRegex(RuntimeError, 'maze.sdf cannot be read as a world'):
+            self.start(sim='gazebo', world=self.file('maze.sdf'))
 
     def test_gazebo_bridge_drives_by_the_gates_topic_and_type_only(self):
         with open(os.path.join(SHARE, 'launch/config/gazebo_bridge.yaml')) as file:
