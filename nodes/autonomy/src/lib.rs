@@ -2,7 +2,8 @@
 //!
 //! The tree runs on the thread that serves ROS. Its leaves ([`leaves`]) start and watch; the work is done beside them:
 //! [`navigation`] talks to the action server, [`vision`] turns detections into places in the map, [`memory`] keeps what has
-//! been seen there. [`tree_log`] tells every transition. They share plain state with the leaves, behind locks that nobody holds across a wait.
+//! been seen there. They share plain state with the leaves, behind locks that nobody holds across a wait. What the tree does
+//! goes out by [`tree_log`], every transition, and by [`host`], in short.
 
 pub mod depth;
 pub mod host;
