@@ -183,8 +183,8 @@ def surroundings(given, robot, values):
         if 'world' not in values:
             raise RuntimeError('Gazebo needs a world; give it with world:=FILE.sdf')
         start = robot_start(values['world'])
-        return gazebo(given, values['world'], start) + [nav2(robot, values['map'], 'True', start)]
-    return physical(given, robot) + [nav2(robot, values['map'], 'False')]
+        return gazebo(given, values['world'], start) + [nav2(robot, values, 'True', start)]
+    return physical(given, robot) + [nav2(robot, values, 'False')]
 
 
 def robot_start(world):
@@ -256,7 +256,7 @@ def physical(given, robot):
     ]
 
 
-def nav2(robot, map_file, sim_time, start=None):
+def nav2(robot, values, sim_time, start=None):
     """Nav2 with its goals behind the gatekeeper and its velocities behind the e-stop gate; where the robot's `start` in the map
     is known, AMCL begins there, and else waits for somebody to tell it.
 
@@ -271,8 +271,8 @@ def nav2(robot, map_file, sim_time, start=None):
     share = get_package_share_directory('nav2_bringup')
     # The capitals are Python's: `true` would end Nav2's bringup with a NameError.
     settings = {
-        'map': map_file,
-        'params_file': nav2_parameters(share, robot, start),
+        'map': values['map'],
+        'params_file': nav2_parameters(share, robot, start, values['out']),
         'use_sim_time': sim_time,
         'autostart': 'True',
         'slam': 'False',
@@ -284,8 +284,8 @@ def nav2(robot, map_file, sim_time, start=None):
     return GroupAction(moved + [include], scoped=True, forwarding=False)
 
 
-def nav2_parameters(nav2_share, robot, start):
-    """Nav2's own parameters with the robot's laid over them, as a file."""
+def nav2_parameters(nav2_share, robot, start, out):
+    """Nav2's own parameters with the robot's laid over them, as a file in the folder `out`."""
     with open(os.path.join(nav2_share, 'params', 'nav2_params.yaml')) as file:
         parameters = yaml.safe_load(file)
     with open(os.path.join(SHARE, 'launch', 'config', f'nav2_{robot}.yaml')) as file:
@@ -294,9 +294,12 @@ def nav2_parameters(nav2_share, robot, start):
         x, y, yaw = start
         pose = {'set_initial_pose': True, 'initial_pose': {'x': x, 'y': y, 'z': 0.0, 'yaw': yaw}}
         merge(parameters, {'amcl': {'ros__parameters': pose}})
-    with tempfile.NamedTemporaryFile('w', prefix='nav2_params_', suffix='.yaml', delete=False) as file:
+    # It would win over the launch argument.
+    remove(parameters, 'use_sim_time')
+    path = os.path.join(out, 'nav2_params.yaml')
+    with open(path, 'w') as file:
         yaml.safe_dump(parameters, file)
-    return file.name
+    return path
 
 
 def merge(below, above):
@@ -305,3 +308,10 @@ def merge(below, above):
             merge(below[key], value)
         else:
             below[key] = value
+
+
+def remove(parameters, name):
+    parameters.pop(name, None)
+    for value in parameters.values():
+        if isinstance(value, dict):
+            remove(value, name)

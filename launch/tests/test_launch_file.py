@@ -20,11 +20,14 @@ import stand_ins  # noqa: E402
 # The part of Nav2's nav2_params.yaml that the overlay must change or leave.
 NAV2_PARAMS = """
 amcl:
-  ros__parameters: {base_frame_id: base_footprint, max_beams: 60}
+  ros__parameters: {use_sim_time: true, base_frame_id: base_footprint, max_beams: 60}
 collision_monitor:
   ros__parameters: {base_frame_id: base_footprint, cmd_vel_in_topic: cmd_vel_smoothed, cmd_vel_out_topic: cmd_vel}
 controller_server:
   ros__parameters: {controller_frequency: 20.0, FollowPath: {plugin: nav2_mppi_controller::MPPIController, vx_max: 0.5}}
+local_costmap:
+  local_costmap:
+    ros__parameters: {use_sim_time: true, update_frequency: 5.0}
 velocity_smoother:
   ros__parameters: {max_velocity: [0.5, 0.0, 2.0]}
 """
@@ -117,7 +120,6 @@ class LaunchFile(unittest.TestCase):
         params_file = arguments.pop('params_file')
         with open(params_file) as file:
             parameters = yaml.safe_load(file)
-        os.unlink(params_file)
         return remaps, arguments, parameters
 
     def test_embedded(self):
@@ -236,6 +238,7 @@ class LaunchFile(unittest.TestCase):
         self.assertEqual(remaps, NAV2_REMAPS)
         self.assertEqual(arguments['use_sim_time'], 'False')
         self.assertEqual(parameters['amcl']['ros__parameters'], {'base_frame_id': 'base_footprint', 'max_beams': 60})
+        self.assertEqual(parameters['local_costmap']['local_costmap']['ros__parameters'], {'update_frequency': 5.0})
         controller = parameters['controller_server']['ros__parameters']
         self.assertEqual(controller['FollowPath']['vx_max'], 0.26)
         self.assertEqual(controller['FollowPath']['plugin'], 'nav2_mppi_controller::MPPIController')

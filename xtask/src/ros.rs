@@ -277,12 +277,18 @@ fn build_interfaces(ros: &Ros) -> anyhow::Result<()> {
     if stamp.is_current() {
         return Ok(());
     }
-    fs::create_dir_all(&ros.interfaces)?;
+    // From nothing: CMake's cache names the folder of the sources, and another clone of the project may have filled it.
+    let scratch = cache::folder()?.join("colcon");
+    for folder in [&scratch, &ros.interfaces] {
+        if folder.exists() {
+            fs::remove_dir_all(folder)
+                .with_context(|| format!("cannot remove {}", folder.display()))?;
+        }
+        fs::create_dir_all(folder)?;
+    }
     step(
         "Building the ROS interface packages (about 1 minute)",
         || {
-            let scratch = cache::folder()?.join("colcon");
-            fs::create_dir_all(&scratch)?;
             let mut colcon = command(
                 ros.venv.join("bin/colcon"),
                 &["--log-base", "log", "build", "--merge-install"],
