@@ -6,11 +6,13 @@ Input `images` [batch, 3, size, size], RGB in 0..1; output `output0` [batch, 4 +
 """
 
 import argparse
+import ast
 from pathlib import Path
 
 import onnx
+import onnx.numpy_helper
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from yolov8 import CHANNELS, DEPTHS, STRIDES, ConvBnAct, Exported, YoloV8
@@ -37,6 +39,44 @@ def fuse(network: nn.Module) -> None:
     for module in network.modules():
         if isinstance(module, ConvBnAct):
             module[0], module[1] = fuse_conv_bn_eval(module[0], module[1]), nn.Identity()
+
+
+@torch.no_grad()
+def unfuse(network: YoloV8, images: Tensor) -> None:
+    """The reverse of `fuse`, in place: each convolution gets its batch normalisation back, with the mean and variance that
+    the pictures `images` `[N, 3, H, W]` have there, and the weight and bias that undo them: the answers stay the same."""
+
+    def measured(conv: nn.Conv2d, _: tuple[Tensor], output: Tensor) -> None:
+        norm = norms[conv]
+        norm.running_var, norm.running_mean = torch.var_mean(output, dim=(0, 2, 3))
+        norm.weight.copy_((norm.running_var + norm.eps).sqrt())
+        norm.bias.copy_(norm.running_mean)
+
+    blocks = [module for module in network.modules() if isinstance(module, ConvBnAct)]
+    norms = {conv: ConvBnAct(conv.in_channels, conv.out_channels)[1] for conv, *_ in blocks}
+    hooks = [conv.register_forward_hook(measured) for conv in norms]
+    network.eval()(images)
+    for hook in hooks:
+        hook.remove()
+    for block in blocks:
+        conv, block[1] = block[0], norms[block[0]]
+        # The normalisation's bias stands for the convolution's.
+        block[1].running_mean -= conv.bias
+        conv.bias = None
+
+
+def load_exported(path: Path, images: Tensor) -> tuple[YoloV8, list[str], int]:
+    """`load_checkpoint` for a file that `export` wrote; `images` as in `unfuse`."""
+    model = onnx.load(path)
+    about = {entry.key: entry.value for entry in model.metadata_props}
+    names, size = list(ast.literal_eval(about["names"]).values()), ast.literal_eval(about["imgsz"])[0]
+    network = YoloV8(len(names))
+    fuse(network.eval())
+    arrays = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    weights = {name: torch.from_numpy(arrays[f"network.{name}"].copy()) for name in network.state_dict()}
+    network.load_state_dict(weights)
+    unfuse(network, images)
+    return network, names, size
 
 
 def metadata(names: list[str], size: int) -> dict[str, str]:

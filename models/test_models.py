@@ -155,6 +155,22 @@ class Export(unittest.TestCase):
             got = session.run(None, {"images": image[:batch].numpy()})[0]
             np.testing.assert_allclose(got, wanted[:batch], atol=1e-2, rtol=1e-3)
 
+    def test_can_be_loaded_and_trained_on_from_where_it_was(self):
+        network = YoloV8(2).eval()
+        for values in network.parameters():
+            # The exporter merges equal arrays, and no two of a trained network are equal.
+            values.data += 0.05 * torch.randn_like(values)
+        images = torch.rand(4, 3, 64, 64)
+        wanted = torch.cat(network(images), dim=1).detach()
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model.onnx"
+            export.export(network, ["ball", "cup"], 64, path)
+            loaded, names, size = export.load_exported(path, images)
+        self.assertEqual((names, size), (["ball", "cup"], 64))
+        torch.testing.assert_close(torch.cat(loaded(images), dim=1), wanted, atol=1e-4, rtol=1e-3)
+        # Training normalises by the batch: by those pictures the loaded network was normalised, too.
+        torch.testing.assert_close(torch.cat(loaded.train()(images), dim=1), wanted, atol=0.05, rtol=0.05)
+
 
 class Detections(unittest.TestCase):
     def test_suppresses_repeats_of_a_class_only(self):

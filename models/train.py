@@ -1,8 +1,8 @@
 """Trains the network on a folder of frames, on a CPU, within a given time: from nothing, or on from
-an earlier checkpoint.
+an earlier checkpoint or an exported model.
 
     python3 train.py --train FRAMES --val FRAMES --minutes 90 --out maze.pt
-    python3 train.py --train FRAMES --val FRAMES --minutes 40 --start maze.pt --learning-rate 1e-3 --out better.pt
+    python3 train.py --train FRAMES --val FRAMES --minutes 40 --start maze_yolov8.onnx --learning-rate 1e-3 --out better.pt
 
 A process a core, each on one thread with a network of its own. Every few steps each meets the others
 in the middle, at weights that lie in shared memory, without waiting for them (elastic averaging,
@@ -26,7 +26,7 @@ from torch import Tensor, multiprocessing, nn
 
 import frames
 from evaluate import coco_metrics
-from export import load_checkpoint, save_checkpoint
+from export import load_checkpoint, load_exported, save_checkpoint
 from loss import Targets, detection_loss
 from postprocess import detections
 from yolov8 import Exported, YoloV8
@@ -195,7 +195,11 @@ def train(options: argparse.Namespace) -> None:
     print(f"{len(data.images)} training frames, {len(val.images)} to measure by, classes {data.names}", flush=True)
     network = YoloV8(len(data.names))
     if options.start:
-        network, names, _ = load_checkpoint(options.start)
+        if options.start.suffix == ".onnx":
+            some = torch.from_numpy(data.images[:: -(-len(data.images) // 64)]).permute(0, 3, 1, 2).float() / 255
+            network, names, _ = load_exported(options.start, some)
+        else:
+            network, names, _ = load_checkpoint(options.start)
         if names != data.names:
             raise SystemExit(f"{options.start}: its classes {names} are not those of the frames {data.names}")
     meeting, start = Meeting(network), time.monotonic()
@@ -219,7 +223,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="checkpoint to write (.pt)")
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="(default: one a core, %(default)s)")
     parser.add_argument("--minutes", type=float, default=90, help="time to train for (default: %(default)s)")
-    parser.add_argument("--start", type=Path, help="checkpoint to go on from (default: random weights)")
+    parser.add_argument("--start", type=Path, help="checkpoint or exported model to go on from (default: random weights)")
     parser.add_argument("--learning-rate", type=float, default=2e-3, help="the highest (default: %(default)s)")
     parser.add_argument("--size", type=int, default=416, help="side of the square input, pixels")
     parser.add_argument("--seed", type=int, default=1, help="seed of weights and variations")
