@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, bail};
 use behavior_tree::groot2::{Groot2Options, Groot2Publisher};
-use behavior_tree::{Category, Factory, Severity, Status, Tree, locations, recording};
+use behavior_tree::{Factory, Severity, Status, Tree, locations, loggers, recording};
 use clap::Parser;
 use r2r::geometry_msgs::msg::{Point, PointStamped};
 use r2r::std_msgs::msg::Header;
@@ -96,10 +96,10 @@ pub fn run(flags: Flags, mut ros: RosNode) -> anyhow::Result<ExitCode> {
             .and_then(|out| recording::record(&mut tree, &factory, out))
             .with_context(|| format!("cannot record the tree in {}", path.display()))?;
     }
-    let active = watch(&mut tree);
+    loggers::events(&mut tree);
     let tree_log = TreeLog::new(&mut ros, &mut tree)?;
+    voice.borrow_mut().active_leaf = tree_log.active_leaf();
     let _groot2 = show(&mut tree, &flags);
-    voice.borrow_mut().active = Arc::clone(&active);
     let told = Rc::clone(&voice);
     diagnostics::publish_each_second(&mut ros, move || told.borrow().diagnostics())?;
 
@@ -177,44 +177,12 @@ impl End {
     }
 }
 
-/// Keeps the path of the leaf that changed last, and logs every transition.
-fn watch(tree: &mut Tree) -> Arc<Mutex<String>> {
-    let nodes: Vec<(String, bool)> = tree
-        .nodes()
-        .map(|node| {
-            (
-                node.path,
-                matches!(node.category, Category::Action | Category::Condition),
-            )
-        })
-        .collect();
-    let active = Arc::new(Mutex::new(String::new()));
-    let shared = Arc::clone(&active);
-    tree.observe(move |transition| {
-        let Some((path, is_leaf)) = transition
-            .uid
-            .checked_sub(1)
-            .and_then(|i| nodes.get(i as usize))
-        else {
-            return;
-        };
-        tracing::debug!(node = %path, from = %transition.from, to = %transition.to, "transition");
-        if *is_leaf && transition.to != Status::Idle {
-            shared
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clone_from(path);
-        }
-    });
-    active
-}
-
 /// Tells the rest of the graph what the tree does: `/autonomy/status`.
 struct Voice {
     publisher: r2r::Publisher<SearchStatus>,
     clock: time::Clock,
     target: String,
-    active: Arc<Mutex<String>>,
+    active_leaf: Arc<Mutex<String>>,
     frames: u64,
     newest: Option<Look>,
 }
@@ -229,7 +197,7 @@ impl Voice {
             publisher,
             clock: ros.clock(),
             target: target.to_owned(),
-            active: Arc::default(),
+            active_leaf: Arc::default(),
             frames: 0,
             newest: None,
         })))
@@ -273,11 +241,7 @@ impl Voice {
             },
             state,
             target_class: self.target.clone(),
-            active_node: self
-                .active
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clone(),
+            active_node: self.active_leaf(),
             reason,
             ..SearchStatus::default()
         };
@@ -302,6 +266,13 @@ impl Voice {
         status
     }
 
+    fn active_leaf(&self) -> String {
+        self.active_leaf
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
     fn publish(&self, status: &SearchStatus) {
         if let Err(error) = self.publisher.publish(status) {
             tracing::error!(%error, "cannot publish /autonomy/status");
@@ -309,13 +280,8 @@ impl Voice {
     }
 
     fn diagnostics(&self) -> Report {
-        let active = self
-            .active
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
         Report::new(Level::Ok, format!("searching for {}", self.target))
-            .with("active_node", active)
+            .with("active_node", self.active_leaf())
             .with("frames_evaluated", self.frames)
     }
 }

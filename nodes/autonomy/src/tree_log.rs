@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::anyhow;
-use behavior_tree::Tree;
+use behavior_tree::{Category, Status, Tree};
 use r2r::nav2_msgs::msg::{BehaviorTreeLog, BehaviorTreeStatusChange};
 use ros_node::{RosNode, qos, time};
 
@@ -15,6 +15,7 @@ pub struct TreeLog {
     publisher: r2r::Publisher<BehaviorTreeLog>,
     clock: time::Clock,
     untold: Arc<Mutex<Vec<BehaviorTreeStatusChange>>>,
+    active_leaf: Arc<Mutex<String>>,
 }
 
 impl TreeLog {
@@ -27,32 +28,45 @@ impl TreeLog {
             .node
             .create_publisher(TOPIC, qos::reliable().keep_last(100))
             .map_err(|error| anyhow!("cannot publish {TOPIC}: {error}"))?;
-        let paths: Vec<String> = tree.nodes().map(|node| node.path).collect();
+        let nodes: Vec<(String, Category)> = tree
+            .nodes()
+            .map(|node| (node.path, node.category))
+            .collect();
         let untold = Arc::<Mutex<Vec<_>>>::default();
-        let (collected, clock) = (Arc::clone(&untold), ros.clock());
+        let active_leaf = Arc::<Mutex<String>>::default();
+        let (collected, active) = (Arc::clone(&untold), Arc::clone(&active_leaf));
+        let clock = ros.clock();
         tree.observe(move |transition| {
-            let path = transition
-                .uid
-                .checked_sub(1)
-                .and_then(|i| paths.get(i as usize));
+            let Some((path, category)) = nodes.get(transition.uid as usize - 1) else {
+                return;
+            };
+            let is_leaf = matches!(category, Category::Action | Category::Condition);
+            if is_leaf && transition.to != Status::Idle {
+                let mut active = active.lock().unwrap_or_else(PoisonError::into_inner);
+                active.clone_from(path);
+            }
             let change = BehaviorTreeStatusChange {
                 timestamp: clock.now(),
-                node_name: path.cloned().unwrap_or_default(),
+                node_name: path.clone(),
                 // Numbers of larger trees do not fit the message; their names do.
                 uid: u16::try_from(transition.uid).unwrap_or(u16::MAX),
                 previous_status: transition.from.to_string(),
                 current_status: transition.to.to_string(),
             };
-            collected
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(change);
+            let mut untold = collected.lock().unwrap_or_else(PoisonError::into_inner);
+            untold.push(change);
         });
         Ok(Self {
             publisher,
             clock: ros.clock(),
             untold,
+            active_leaf,
         })
+    }
+
+    /// Where the path of the leaf that changed last can be read at any time.
+    pub fn active_leaf(&self) -> Arc<Mutex<String>> {
+        Arc::clone(&self.active_leaf)
     }
 
     /// Tells what has happened since the last call, if anything has.
