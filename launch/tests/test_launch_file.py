@@ -238,7 +238,7 @@ class LaunchFile(unittest.TestCase):
         self.assertEqual(remaps, NAV2_REMAPS)
         self.assertEqual(arguments['use_sim_time'], 'False')
         self.assertEqual(parameters['amcl']['ros__parameters'], {'base_frame_id': 'base_footprint', 'max_beams': 60})
-        self.assertEqual(parameters['local_costmap']['local_costmap']['ros__parameters'], {'update_frequency': 5.0})
+        self.assertNotIn('use_sim_time', parameters['local_costmap']['local_costmap']['ros__parameters'])
         controller = parameters['controller_server']['ros__parameters']
         self.assertEqual(controller['FollowPath']['vx_max'], 0.26)
         self.assertEqual(controller['FollowPath']['plugin'], 'nav2_mppi_controller::MPPIController')
