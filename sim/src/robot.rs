@@ -34,8 +34,6 @@ pub const MAX_LINEAR_ACCELERATION: f64 = 1.0;
 pub const MAX_ANGULAR_ACCELERATION: f64 = 2.5;
 /// Distance between the wheels in m.
 pub const WHEEL_SEPARATION: f64 = 0.287;
-/// m
-pub const WHEEL_RADIUS: f64 = 0.033;
 /// A base of the kind that stops does so this long after its last command.
 pub const COMMAND_TIMEOUT: Duration = Duration::from_millis(500);
 

@@ -11,12 +11,15 @@ use r2r::std_srvs::srv::SetBool;
 use ros_node::{RosNode, qos, time};
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 use zenoh::Wait;
 
 /// The topic that commands come on.
 pub const COMMAND_TOPIC: &str = "/cmd_vel";
 /// How many answers of the detector may wait to be looked at; more than the camera can have asked for.
 const ANSWERS: usize = 64;
+/// How long the router may take to answer.
+const ROUTER_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What has come in since it was last looked at.
 #[derive(Debug, Default)]
@@ -142,19 +145,7 @@ struct Detections {
 impl Detections {
     fn follow(endpoint: &str) -> anyhow::Result<Self> {
         let failed = |error| anyhow!("{error}");
-        let mut config = zenoh::Config::default();
-        for (name, value) in [
-            ("mode", "\"client\"".to_owned()),
-            ("connect/endpoints", format!("[{endpoint:?}]")),
-            ("connect/timeout_ms", "5000".to_owned()),
-            ("scouting/multicast/enabled", "false".to_owned()),
-            ("scouting/gossip/enabled", "false".to_owned()),
-        ] {
-            config
-                .insert_json5(name, &value)
-                .map_err(failed)
-                .with_context(|| format!("bad Zenoh endpoint {endpoint}"))?;
-        }
+        let config = zenoh_client::config_with_patience(endpoint, ROUTER_PATIENCE)?;
         let session = zenoh::open(config)
             .wait()
             .map_err(failed)
