@@ -2,6 +2,7 @@
 
 mod cli;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -17,7 +18,7 @@ fn main() -> ExitCode {
     match cli.run() {
         Ok(folder) => {
             if json {
-                println!("{}", serde_json::json!({ "written": folder }));
+                print_line(&serde_json::json!({ "written": folder }));
             }
             ExitCode::SUCCESS
         }
@@ -25,9 +26,14 @@ fn main() -> ExitCode {
     }
 }
 
+/// Standard output may be closed; the exit status says it all the same.
+fn print_line(document: &serde_json::Value) {
+    let _ = writeln!(std::io::stdout(), "{document}");
+}
+
 fn refuse(message: &str, json: bool) -> ExitCode {
     if json {
-        println!("{}", serde_json::json!({ "error": message }));
+        print_line(&serde_json::json!({ "error": message }));
     } else {
         eprintln!("error: {message}");
     }

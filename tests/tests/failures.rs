@@ -32,24 +32,31 @@ fn stopped(watcher: &mut Peer) -> Value {
     serde_json::from_str(&watcher.line("STOPPED").unwrap()).unwrap()
 }
 
-fn assert_found(run: &mut Run, restarted: &str) {
+/// How long the supervisor took to end everything, which it bounds whatever hangs.
+fn seconds_of_the_end(terminal: &str) -> f64 {
+    let (_, rest) = terminal.rsplit_once("everything has ended after ").unwrap();
+    let (seconds, _) = rest.split_once(" s").unwrap();
+    seconds.parse().unwrap()
+}
+
+fn assert_found(run: &mut Run, restarted: &[&str]) {
     let status = run.wait().unwrap();
     let report = run.report().unwrap();
     assert_eq!(status.code(), Some(0), "{report}\n{}", run.terminal());
     assert_eq!(report["found"], true, "{report}");
-    assert!(
-        report["restarts"][restarted].as_u64().unwrap() >= 1,
-        "{report}"
-    );
+    for node in restarted {
+        assert!(report["restarts"][node].as_u64().unwrap() >= 1, "{report}");
+    }
     run.wait_until_gone(Duration::from_secs(5)).unwrap();
 }
 
 #[test]
-fn a_killed_detector_is_started_again_and_the_search_goes_on() {
+fn a_killed_detector_and_guard_are_started_again_and_the_search_goes_on() {
     let _alone = alone();
     let (mut run, _watcher) = driving(&["--seed", "3", "--speed", "0"]);
     run.signal_node("detector", Signal::KILL).unwrap();
-    assert_found(&mut run, "detector");
+    run.signal_node("estop_guard", Signal::KILL).unwrap();
+    assert_found(&mut run, &["detector", "guard"]);
 }
 
 #[test]
@@ -60,7 +67,7 @@ fn when_autonomy_is_killed_the_base_is_held_until_it_is_back() {
     assert_eq!(watcher.line("HELD").unwrap(), "client autonomy");
     let still_after_s: f64 = watcher.line("STILL").unwrap().parse().unwrap();
     assert!(still_after_s < 1.0, "{still_after_s}");
-    assert_found(&mut run, "autonomy");
+    assert_found(&mut run, &["autonomy"]);
 }
 
 #[test]
@@ -71,6 +78,8 @@ fn an_interrupted_run_ends_with_the_robot_at_rest() {
     let status = run.wait_for(Duration::from_secs(20)).unwrap();
     assert_eq!(status.code(), Some(130), "{}", run.terminal());
     run.wait_until_gone(Duration::from_secs(5)).unwrap();
+    let took_s = seconds_of_the_end(&run.terminal());
+    assert!(took_s <= 5.0, "{took_s}");
     let stopped = stopped(&mut watcher);
     assert_eq!(stopped["last"], serde_json::json!([0.0, 0.0]), "{stopped}");
     let report = run.report().unwrap();

@@ -62,13 +62,7 @@ impl Venv<'_> {
         )?;
         let mut pip = command(
             self.folder.join("bin/python"),
-            &[
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--disable-pip-version-check",
-            ],
+            &["-m", "pip", "install", "--disable-pip-version-check"],
         );
         for file in files {
             pip.arg("-r").arg(file);

@@ -1,5 +1,6 @@
 //! The command line of the behaviour-tree engine.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use behavior_tree::cli::{Args, run};
@@ -12,7 +13,9 @@ fn main() -> ExitCode {
         Ok(args) => run(&args),
         // With --json standard output holds one document, also where the command line is wrong.
         Err(usage) if usage.use_stderr() && std::env::args_os().any(|arg| arg == "--json") => {
-            println!("{}", serde_json::json!({ "error": usage.to_string() }));
+            // Standard output may be closed; the exit status says it all the same.
+            let error = serde_json::json!({ "error": usage.to_string() });
+            let _ = writeln!(std::io::stdout(), "{error}");
             ExitCode::from(BAD_INPUT)
         }
         Err(usage) => usage.exit(),

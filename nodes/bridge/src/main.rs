@@ -8,7 +8,7 @@ mod config;
 mod loopback;
 mod topics;
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, anyhow};
@@ -52,7 +52,19 @@ struct Flags {
 }
 
 fn main() -> ExitCode {
-    let flags = Flags::parse();
+    // Told even from a command line that does not parse.
+    let json = std::env::args_os().any(|arg| arg == "--json");
+    let flags = match Flags::try_parse() {
+        Ok(flags) => flags,
+        // Help and version are no errors, and go where clap sends them.
+        Err(usage) if !json || !usage.use_stderr() => usage.exit(),
+        Err(usage) => {
+            // Standard output may be closed; the exit status says it all the same.
+            let error = serde_json::json!({ "error": usage.to_string() });
+            let _ = writeln!(std::io::stdout(), "{error}");
+            return ExitCode::from(2);
+        }
+    };
     if let Some(error) = loopback::stay_on_it() {
         eprintln!("bridge: cannot start anew with Cyclone DDS on loopback: {error}");
         return ExitCode::from(2);

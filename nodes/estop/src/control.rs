@@ -18,9 +18,11 @@ pub enum Order {
     Release(String),
     /// Zeros until a reset, for this reason.
     Latch(String),
+    /// Zeros for good, for this reason: the run is over and the gate about to be ended, so no reset frees it.
+    End(String),
 }
 
-/// Reads `hold <client>`, `release <client>`, `latch <reason>`.
+/// Reads `hold <client>`, `release <client>`, `latch <reason>`, `end <reason>`.
 pub fn parse(line: &str) -> Option<Order> {
     let (word, rest) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
     let rest = rest.trim().to_string();
@@ -29,6 +31,7 @@ pub fn parse(line: &str) -> Option<Order> {
         "release" if !rest.is_empty() => Some(Order::Release(rest)),
         // A stop without a reason is a stop all the same.
         "latch" => Some(Order::Latch(rest)),
+        "end" => Some(Order::End(rest)),
         _ => None,
     }
 }
@@ -87,6 +90,10 @@ mod tests {
             Some(Order::Latch("the search is over".into()))
         );
         assert_eq!(parse("latch"), Some(Order::Latch(String::new())));
+        assert_eq!(
+            parse("end interrupted"),
+            Some(Order::End("interrupted".into()))
+        );
         for nonsense in ["", "hold", "release ", "reset", "HOLD autonomy", "latched"] {
             assert_eq!(parse(nonsense), None, "{nonsense}");
         }

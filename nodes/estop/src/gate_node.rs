@@ -46,7 +46,7 @@ const LAST_ZEROS: Duration = Duration::from_millis(100);
 #[derive(Debug, clap::Parser)]
 #[command(name = "estop")]
 pub struct Flags {
-    /// Unix datagram socket to take orders on: `hold CLIENT`, `release CLIENT`, `latch REASON`
+    /// Unix datagram socket to take orders on: `hold CLIENT`, `release CLIENT`, `latch REASON`, `end REASON`
     #[arg(long, value_name = "PATH")]
     pub control_socket: Option<PathBuf>,
     /// Unix stream socket of the guard that stops the base when this gate dies
@@ -194,6 +194,8 @@ struct Gate {
     status: &'static str,
     pulse: Option<Pulse>,
     beaten_at: Option<Duration>,
+    /// The run is over: no reset frees this gate again.
+    is_over: bool,
     ending_since: Option<Duration>,
 }
 
@@ -235,6 +237,7 @@ impl Gate {
             status: "",
             pulse: None,
             beaten_at: None,
+            is_over: false,
             ending_since: None,
         }
     }
@@ -317,6 +320,10 @@ impl Gate {
                 self.latch("zenoh", &format!("a put on tb/emergency_stop: {text}"))
             }
             Signal::Order(Order::Latch(reason)) => self.latch("supervisor", &reason),
+            Signal::Order(Order::End(reason)) => {
+                self.is_over = true;
+                self.latch("supervisor", &reason);
+            }
             Signal::Order(Order::Hold(client)) => {
                 self.lost_clients.insert(client);
                 self.happen(Event::Held(true));
@@ -341,13 +348,14 @@ impl Gate {
     }
 
     fn reset(&mut self) -> (bool, String) {
-        let persists = match (&self.foreign, self.ending_since) {
-            (Some(foreign), _) => Some(format!(
+        let persists = match &self.foreign {
+            Some(foreign) => Some(format!(
                 "{foreign} still publishes on {OUTPUT}; end it first (what was killed, a gate too, leaves the ROS graph \
                  after up to 20 s)"
             )),
-            (None, Some(_)) => Some("the gate is ending".to_string()),
-            (None, None) => None,
+            None => self
+                .is_over
+                .then(|| "the run is over; the gate is ending".to_string()),
         };
         self.happen(Event::Reset {
             cause_persists: persists.is_some(),
@@ -380,6 +388,7 @@ impl Gate {
     fn begin_to_end(&mut self) {
         if self.ending_since.is_none() {
             self.ending_since = Some(self.now());
+            self.is_over = true;
             self.latch("gate", "the gate ends");
         }
     }
@@ -429,7 +438,7 @@ impl Gate {
             .foreign(&seen, now)
             .map(|endpoint| endpoint.name().to_string());
         let Some(foreign) = &self.foreign else { return };
-        let reason = format!("{foreign} publishes on {OUTPUT} past the gate");
+        let reason = past_the_gate(foreign);
         if self.mode() == Mode::Latched && self.latch_cause.source == FOREIGN_PUBLISHER {
             if self.latch_cause.reason != reason {
                 // Its name has come after it.
@@ -527,10 +536,7 @@ impl Gate {
     fn diagnosis(&self) -> Report {
         let Cause { source, reason } = self.cause();
         let (level, message) = match (&self.foreign, self.mode()) {
-            (Some(foreign), _) => (
-                Level::Error,
-                format!("{foreign} publishes on {OUTPUT} past the gate"),
-            ),
+            (Some(foreign), _) => (Level::Error, past_the_gate(foreign)),
             (None, Mode::Free) => (Level::Ok, "commands pass".to_string()),
             (None, Mode::Latched) => (Level::Warn, format!("latched by {source}: {reason}")),
             (None, Mode::HoldingAfterRefusal(_)) => {
@@ -566,6 +572,10 @@ impl Gate {
 
 fn respond(request: r2r::ServiceRequest<Trigger::Service>, success: bool, message: String) {
     log_failure(request.respond(Trigger::Response { success, message }));
+}
+
+fn past_the_gate(foreign: &str) -> String {
+    format!("{foreign} publishes on {OUTPUT} past the gate")
 }
 
 fn log_failure(sent: r2r::Result<()>) {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use ros_node::UNKNOWN_NODE;
+
 /// Identity of a publisher in the ROS graph.
 pub type Gid = [u8; 16];
 
@@ -27,8 +29,6 @@ impl Endpoint {
 
 /// Name of the guard's node.
 pub const GUARD_NODE: &str = "estop_guard";
-/// What the ROS graph shows for a publisher whose node is not discovered yet (`rmw_dds_common`).
-const UNKNOWN_NODE: &str = "_NODE_NAME_UNKNOWN_";
 /// A guard that has just started is seen in the graph a moment before it has told its identity, and its publisher a
 /// moment before its node. Nobody has this grace while the guard is on the line.
 const GUARD_GRACE: Duration = Duration::from_secs(3);

@@ -366,6 +366,27 @@ fn a_lost_client_holds_until_it_is_back() {
 }
 
 #[test]
+fn no_reset_frees_a_gate_whose_run_is_over() {
+    let mut stage = Stage::new(59, &["plain"]);
+    let control = stage.path("control");
+    stage.start_gate(&["--control-socket", &control, "--cmd-vel-stamped", "false"]);
+    stage.order("drive 0.1");
+    stage.await_speed(0.1);
+    stage.control("latch by hand");
+    stage.await_state("latched", "supervisor");
+    stage.control("end interrupted");
+    stage.assert_zeros(2);
+    stage.order("reset");
+    let answer = stage.await_answer("reset");
+    assert_eq!(answer["success"], false, "{answer}");
+    assert!(
+        answer["message"].as_str().unwrap().contains("is over"),
+        "{answer}"
+    );
+    stage.assert_zeros(5);
+}
+
+#[test]
 fn when_the_gate_is_killed_the_guard_stops_the_base_and_switches_its_motors_off() {
     let mut stage = Stage::new(56, &[]);
     let guard_socket = stage.path("guard");

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use ros_node::UNKNOWN_NODE;
+
 /// A killed process stays in the graph for 20 s, until its lease ends. Its endpoints look like a second server of the
 /// same node name; only one that stays longer is real.
 const GHOST: Duration = Duration::from_secs(25);
-/// What the middleware calls an endpoint whose node it has not heard of yet.
-const UNNAMED: &str = "_NODE_NAME_UNKNOWN_";
 
 /// The servers that are seen under one action name.
 #[derive(Debug, Default)]
@@ -20,7 +20,7 @@ impl Servers {
     ///
     /// Returns who should not be there.
     pub fn look(&mut self, nodes: &[String], own: Option<&str>, at: Instant) -> Option<String> {
-        let named = || nodes.iter().filter(|name| !name.ends_with(UNNAMED));
+        let named = || nodes.iter().filter(|name| !name.ends_with(UNKNOWN_NODE));
         let expected = own.or(named().next().map(String::as_str));
         if let Some(other) = named().find(|name| Some(name.as_str()) != expected) {
             return Some(other.clone());

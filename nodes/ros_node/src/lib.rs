@@ -21,6 +21,9 @@ pub use text::printable;
 
 use sd_notify::NotifyState;
 
+/// What the ROS graph shows for an endpoint whose node is not discovered yet (`rmw_dds_common`).
+pub const UNKNOWN_NODE: &str = "_NODE_NAME_UNKNOWN_";
+
 /// Tells the supervisor (`$NOTIFY_SOCKET`, the `sd_notify` protocol) that this node really works now.
 ///
 /// Without a supervisor this does nothing.

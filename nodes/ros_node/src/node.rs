@@ -1,6 +1,6 @@
 //! Creation and the one-threaded loop of a node.
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -98,7 +98,12 @@ pub fn run<A: Parser>(
 
 fn refuse(name: &str, message: &str, json: bool) -> ExitCode {
     if json {
-        println!("{}", serde_json::json!({ "error": message }));
+        // Standard output may be closed; the exit status says it all the same.
+        let _ = writeln!(
+            std::io::stdout(),
+            "{}",
+            serde_json::json!({ "error": message })
+        );
     } else {
         eprintln!("{name}: {message}");
     }

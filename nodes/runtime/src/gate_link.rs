@@ -38,6 +38,11 @@ impl GateLink {
         self.send(&format!("latch {reason}"))
     }
 
+    /// Zeros for good: the gate is about to be ended, and no reset frees it before that.
+    pub fn end(&self, reason: &str) -> io::Result<()> {
+        self.send(&format!("end {reason}"))
+    }
+
     fn send(&self, line: &str) -> io::Result<()> {
         self.socket.send_to(line.as_bytes(), &self.path).map(|_| ())
     }

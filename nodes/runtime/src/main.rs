@@ -1,6 +1,8 @@
 //! `turtlebot-maze`, the one program that a user types.
 
 use std::ffi::OsString;
+use std::fmt::Display;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -36,14 +38,18 @@ fn answer(request: Request, json: bool) -> Result<ExitCode> {
             Err(hand_over(&programs, tool.program, &args, []).into())
         }
         Request::Stop(options) => {
-            stop::stop(&options, &run_dir::base()?, &programs).map(|()| ExitCode::SUCCESS)
+            let stopped = stop::stop(&options, &run_dir::base()?, &programs)?;
+            if json {
+                print_line(&stopped);
+            }
+            Ok(ExitCode::SUCCESS)
         }
         Request::Run(options) => {
             let finished = run::run(&options, &programs, &run_dir::base()?)?;
             if json {
-                println!("{}", finished.document);
+                print_line(&finished.document);
             } else {
-                println!("{}", finished.summary);
+                print_line(&finished.summary);
             }
             Ok(ExitCode::from(
                 u8::try_from(finished.status).unwrap_or(BAD_INPUT),
@@ -61,9 +67,14 @@ fn programs() -> Result<PathBuf> {
         .to_path_buf())
 }
 
+/// Standard output may be closed; the exit status says it all the same.
+fn print_line(line: &dyn Display) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
 fn refuse(message: &str, json: bool) -> ExitCode {
     if json {
-        println!("{}", serde_json::json!({ "error": message }));
+        print_line(&serde_json::json!({ "error": message }));
     } else {
         eprintln!("error: {}", message.trim_start_matches("error: "));
     }

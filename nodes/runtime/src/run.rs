@@ -41,6 +41,7 @@ pub fn run(options: &RunOptions, programs: &Path, runs: &Path) -> Result<Finishe
         nodes,
         note,
         out,
+        class,
         run_dir,
         domain,
     } = match plan(options, programs, runs) {
@@ -79,7 +80,7 @@ pub fn run(options: &RunOptions, programs: &Path, runs: &Path) -> Result<Finishe
     supervisor.take_down(reason, extra)?;
     drop((run_dir, domain));
     let outcome = outcome?;
-    let report = complete_report(&out, &outcome, &supervisor.restarts());
+    let report = complete_report(&out, class.as_deref(), &outcome, &supervisor.restarts());
     Ok(finish(&outcome, report, &out))
 }
 
@@ -104,12 +105,30 @@ fn log_to(out: &Path) -> Result<()> {
         .context("logging is set up twice")
 }
 
-/// The report, completed by what only the supervisor knows; none where the run was too short to leave one.
-fn complete_report(out: &Path, outcome: &Outcome, restarts: &[(String, usize)]) -> Option<Value> {
+/// The report, completed by what only the supervisor knows. A run that ended before it could leave one still says that it
+/// found nothing, and why; none where the search came to its end without one.
+fn complete_report(
+    out: &Path,
+    class: Option<&str>,
+    outcome: &Outcome,
+    restarts: &[(String, usize)],
+) -> Option<Value> {
     let path = out.join("report.json");
-    let mut report = serde_json::from_slice(&std::fs::read(&path).ok()?)
-        .inspect_err(|cause| tracing::error!("{}: {cause}", path.display()))
-        .ok()?;
+    let left = std::fs::read(&path).ok().and_then(|text| {
+        serde_json::from_slice(&text)
+            .inspect_err(|cause| tracing::error!("{}: {cause}", path.display()))
+            .ok()
+    });
+    let mut report = match (left, outcome) {
+        (Some(report), _) => report,
+        (None, Outcome::MissionOver(_)) => return None,
+        (None, Outcome::Interrupted) => {
+            serde_json::json!({ "found": false, "class": class, "reason": "interrupted" })
+        }
+        (None, Outcome::BadSetup(_) | Outcome::GaveUp(_)) => {
+            serde_json::json!({ "found": false, "class": class })
+        }
+    };
     summary::complete_report(&mut report, restarts);
     if let Outcome::BadSetup(why) | Outcome::GaveUp(why) = outcome {
         // To the nodes such an end looks like an interruption.
@@ -136,20 +155,13 @@ fn finish(outcome: &Outcome, report: Option<Value>, out: &Path) -> Finished {
             summary: summary::of_report(&report, out),
             document: report,
         },
-        (None, None) => {
-            let what = if status == INTERRUPTED {
-                "interrupted"
-            } else {
-                "the search is over"
-            };
-            failed(
-                status,
-                format!(
-                    "{what}; there is no report, logs are in {}",
-                    out.join("logs").display()
-                ),
-            )
-        }
+        (None, None) => failed(
+            status,
+            format!(
+                "the search is over; there is no report, logs are in {}",
+                out.join("logs").display()
+            ),
+        ),
     }
 }
 

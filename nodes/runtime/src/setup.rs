@@ -40,6 +40,8 @@ pub struct Plan {
     pub note: RunNote,
     /// Where the results go.
     pub out: PathBuf,
+    /// What is searched for, where the graph searches.
+    pub class: Option<String>,
     /// Held for the length of the run.
     pub run_dir: RunDir,
     /// Held for the length of the run.
@@ -129,6 +131,7 @@ pub fn plan(options: &RunOptions, programs: &Path, runs: &Path) -> Result<Plan> 
         nodes,
         note,
         out,
+        class: values.get("find").cloned(),
         run_dir,
         domain,
     })

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use serde_json::Value;
 
 use crate::gate_link::GateLink;
 use crate::hand_over::{hand_over, require_ros};
@@ -30,8 +31,9 @@ pub struct StopOptions {
     pub json: bool,
 }
 
-/// Latches or resets. Comes back when it has done so by itself; else becomes the gate's own client program.
-pub fn stop(options: &StopOptions, runs: &Path, programs: &Path) -> Result<()> {
+/// Latches or resets. Comes back when it has latched by itself, with what to print for `--json`; else becomes the gate's
+/// own client program.
+pub fn stop(options: &StopOptions, runs: &Path, programs: &Path) -> Result<Value> {
     let mut live = live_runs(runs).context("cannot look for live runs")?;
     if let Some(pid) = options.run {
         live.retain(|run| run.pid == pid);
@@ -48,11 +50,8 @@ pub fn stop(options: &StopOptions, runs: &Path, programs: &Path) -> Result<()> {
         // One that `ros2 launch` has started leaves no note.
         let robot = options.run.is_none() && latch_robot(&options.zenoh, programs);
         latched?;
-        if options.json {
-            let runs: Vec<_> = live.iter().map(|run| run.pid).collect();
-            println!("{}", serde_json::json!({ "latched": runs, "robot": robot }));
-        }
-        Ok(())
+        let runs: Vec<_> = live.iter().map(|run| run.pid).collect();
+        Ok(serde_json::json!({ "latched": runs, "robot": robot }))
     }
 }
 
@@ -96,7 +95,7 @@ fn latch_robot(zenoh: &str, programs: &Path) -> bool {
     }
 }
 
-fn reset(options: &StopOptions, live: &[RunNote], programs: &Path) -> Result<()> {
+fn reset(options: &StopOptions, live: &[RunNote], programs: &Path) -> Result<Value> {
     match live {
         [] => become_client("reset", &options.zenoh, None, options.json, programs),
         [run] => {
@@ -120,7 +119,7 @@ fn become_client(
     domain: Option<u8>,
     json: bool,
     programs: &Path,
-) -> Result<()> {
+) -> Result<Value> {
     require_ros()?;
     let mut args: Vec<OsString> = vec![order.into(), "--zenoh".into(), zenoh.into()];
     args.extend(json.then(|| "--json".into()));

@@ -29,7 +29,7 @@ impl Supervisor {
         let begin = Instant::now();
         self.stopping = true;
         if self.is_alive(StopPhase::Gate) {
-            self.tell_gate(self.gate.latch(reason));
+            self.tell_gate(self.gate.end(reason));
             info!("stopping: the base comes to rest");
         }
         self.terminate(StopPhase::Mission);

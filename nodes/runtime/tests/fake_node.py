@@ -37,7 +37,7 @@ def take_orders(path):
         while True:
             order = orders.recv(1000).decode()
             note(order)
-            if order.startswith("latch"):
+            if order.startswith(("latch", "end")):
                 notify("STATUS=standing")
 
     threading.Thread(target=listen, daemon=True).start()

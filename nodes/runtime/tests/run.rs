@@ -233,7 +233,7 @@ fn the_graph_comes_up_by_needs_and_goes_down_in_the_safe_order_when_the_search_i
     stage.assert_order(&[
         "gate ready",
         "autonomy starts",
-        "gate latch the search is over",
+        "gate end the search is over",
         "detector ends",
         "gate ends",
         "guard ends",
@@ -278,7 +278,7 @@ fn sigterm_interrupts_in_the_safe_order_and_a_second_one_changes_nothing() {
     assert!(begin.elapsed() < STOP_LIMIT);
     assert_eq!(output.status.code(), Some(130));
     stage.assert_order(&[
-        "gate latch interrupted",
+        "gate end interrupted",
         "detector ends",
         "gate ends",
         "guard ends",
@@ -292,18 +292,27 @@ fn a_stop_while_the_graph_comes_up_is_a_stop_too() {
     let mut nodes = graph("ready wait");
     nodes[1].1 = "deaf";
     let stage = Stage::new(&nodes);
-    let run = stage.start(&[]);
+    let run = stage.start(&["--json"]);
     stage.await_line("gate ready", 1);
     stage.await_line("detector starts", 1);
     let begin = Instant::now();
     run.signal("-INT");
-    assert_eq!(run.finish().status.code(), Some(130));
+    let output = run.finish();
+    assert_eq!(output.status.code(), Some(130));
+    let printed: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let report = serde_json::json!({"found": false, "class": "cup", "reason": "interrupted", "restarts": {}});
+    assert_eq!(printed, report, "the report node had not come up");
+    let written = std::fs::read(stage.path("out/report.json")).unwrap();
+    assert_eq!(
+        serde_json::from_slice::<serde_json::Value>(&written).unwrap(),
+        report
+    );
     assert!(
         begin.elapsed() < STOP_LIMIT + Duration::from_secs(1),
         "what hangs is killed"
     );
     assert!(!stage.story().contains(&"autonomy starts".to_string()));
-    stage.assert_order(&["gate latch interrupted", "gate ends", "sim ends"]);
+    stage.assert_order(&["gate end interrupted", "gate ends", "sim ends"]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Latches or frees the emergency stop from a shell.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -97,12 +98,17 @@ fn run(flags: Flags, mut ros: RosNode) -> Result<ExitCode> {
             "no gate answers on {service}; is it in this ROS domain (ROS_DOMAIN_ID)?"
         )),
     };
-    match &outcome {
-        Ok(message) if json => println!("{}", serde_json::json!({ "message": message })),
-        Err(error) if json => println!("{}", serde_json::json!({ "error": error })),
-        Ok(message) => println!("{message}"),
-        Err(error) => eprintln!("emergency_stop: {error}"),
-    }
+    let line = match &outcome {
+        Ok(message) if json => serde_json::json!({ "message": message }).to_string(),
+        Err(error) if json => serde_json::json!({ "error": error }).to_string(),
+        Ok(message) => message.clone(),
+        Err(error) => {
+            eprintln!("emergency_stop: {error}");
+            return Ok(ExitCode::from(NO_ANSWER));
+        }
+    };
+    // Standard output may be closed; the exit status says it all the same.
+    let _ = writeln!(std::io::stdout(), "{line}");
     Ok(match outcome {
         Ok(_) => ExitCode::SUCCESS,
         Err(_) => ExitCode::from(NO_ANSWER),
