@@ -367,14 +367,22 @@ pub(crate) fn all() -> Vec<(Builtin, Manifest)> {
     table
         .into_iter()
         .map(|(id, builtin, category, ports)| {
-            (
-                builtin,
-                Manifest {
-                    id: Arc::from(id),
-                    category,
-                    ports,
-                },
-            )
+            let children = match builtin {
+                B::IfThenElse | B::WhileDoElse => Some(2..=3),
+                // One a case, and the default last.
+                B::Switch => id
+                    .strip_prefix("Switch")
+                    .and_then(|n| n.parse::<u32>().ok())
+                    .map(|n_cases| n_cases + 1..=n_cases + 1),
+                _ => None,
+            };
+            let manifest = Manifest {
+                id: Arc::from(id),
+                category,
+                ports,
+                children,
+            };
+            (builtin, manifest)
         })
         .collect()
 }

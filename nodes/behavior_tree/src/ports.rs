@@ -1,6 +1,7 @@
 //! Ports: how a node says what it reads and writes, and how it does so while it is ticked.
 
 use std::marker::PhantomData;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,6 +59,8 @@ pub struct Manifest {
     pub category: Category,
     /// Its ports, in the order of their declaration.
     pub ports: Vec<PortSpec>,
+    /// How many children it works with, where that shows in a tick only.
+    pub children: Option<RangeInclusive<u32>>,
 }
 
 impl Manifest {
@@ -223,6 +226,7 @@ impl<T> InOut<T> {
 #[derive(Debug, Default)]
 pub struct Ports {
     pub(crate) specs: Vec<PortSpec>,
+    pub(crate) children: Option<RangeInclusive<u32>>,
     pub(crate) node_name: Arc<str>,
     pub(crate) counting: Option<u32>,
 }
@@ -232,6 +236,7 @@ impl Ports {
     pub(crate) fn of_node(name: &Arc<str>) -> Self {
         Self {
             specs: Vec::new(),
+            children: None,
             node_name: Arc::clone(name),
             counting: Some(0),
         }
@@ -241,6 +246,11 @@ impl Ports {
     #[must_use]
     pub fn node_name(&self) -> &str {
         &self.node_name
+    }
+
+    /// How many children the node works with, for `check`; in a tick the node itself looks at it.
+    pub fn children(&mut self, count: RangeInclusive<u32>) {
+        self.children = Some(count);
     }
 
     fn declare<T: PortValue>(

@@ -14,7 +14,7 @@ use crate::load::models;
 use crate::load::names;
 use crate::load::sources::Sources;
 use crate::load::verify;
-use crate::ports::{Branch, Io, Leaf, Manifest, Outcome, PortSpec, Ports};
+use crate::ports::{Branch, Io, Leaf, Manifest, Outcome, Ports};
 use crate::script::compile::Enums;
 use crate::status::{Category, Status};
 use crate::tree::Tree;
@@ -190,23 +190,23 @@ impl Factory {
         let mut ports = Ports::default();
         drop(make(&mut ports));
         let make: MakeBranch = Arc::new(move |ports| Box::new(make(ports)));
-        self.add_checked(id, category, ports.specs, Maker::Branch(make))
+        self.add_checked(id, category, ports, Maker::Branch(make))
     }
 
     fn register(&mut self, id: &str, category: Category, make: Make) -> Result<(), RegisterError> {
         let mut ports = Ports::default();
         drop(make(&mut ports));
-        self.add_checked(id, category, ports.specs, Maker::User(make))
+        self.add_checked(id, category, ports, Maker::User(make))
     }
 
     fn add_checked(
         &mut self,
         id: &str,
         category: Category,
-        ports: Vec<PortSpec>,
+        ports: Ports,
         maker: Maker,
     ) -> Result<(), RegisterError> {
-        for port in &ports {
+        for port in &ports.specs {
             if !names::is_port_name(&port.name) {
                 return Err(RegisterError::BadName(port.name.to_string()));
             }
@@ -226,7 +226,8 @@ impl Factory {
             Manifest {
                 id: id.into(),
                 category,
-                ports,
+                ports: ports.specs,
+                children: ports.children,
             },
             maker,
         )

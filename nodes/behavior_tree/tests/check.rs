@@ -90,6 +90,176 @@ fn what_looks_like_them_and_is_none() {
 }
 
 #[test]
+fn what_is_never_reached() {
+    for body in [
+        r#"<Sequence><AlwaysSuccess/><¦AlwaysSuccess _skipIf="true"/></Sequence>"#,
+        r#"<Sequence><AlwaysSuccess/><¦Sequence _successIf="1 &lt; 2"><AlwaysSuccess/></Sequence></Sequence>"#,
+        r#"<Sequence><Sequence _failureIf="true"><AlwaysSuccess/></Sequence><¦AlwaysSuccess/></Sequence>"#,
+        r#"<Repeat num_cycles="0"><¦AlwaysSuccess/></Repeat>"#,
+        r#"<RetryUntilSuccessful num_attempts="-2"><¦AlwaysSuccess/></RetryUntilSuccessful>"#,
+        r#"<Sequence><Repeat num_cycles="0"><AlwaysFailure/></Repeat><RetryUntilSuccessful num_attempts="0"><AlwaysSuccess/></RetryUntilSuccessful><¦AlwaysSuccess/></Sequence>"#,
+        r#"<Sequence><SubTree ID="Fails"/><¦AlwaysSuccess/></Sequence></BehaviorTree><BehaviorTree ID="Fails"><Inverter><SubTree ID="Works"/></Inverter></BehaviorTree><BehaviorTree ID="Works"><AlwaysSuccess/>"#,
+        r#"<Switch2 variable="a" case_1="1" case_2="1.0"><AlwaysSuccess/><¦AlwaysFailure/><AlwaysSuccess/></Switch2>"#,
+    ] {
+        let before = body.split('¦').next().unwrap();
+        let column = before.chars().count() + 1;
+        let faults = faults(&body.replace('¦', ""));
+        let places: Vec<_> = faults
+            .iter()
+            .filter(|fault| fault.code == "unreachable")
+            .map(|fault| fault.column)
+            .collect();
+        assert!(places.contains(&column), "{body}: {faults:#?}");
+    }
+    for body in [
+        r#"<Sequence><AlwaysSuccess _skipIf="false"/><AlwaysSuccess _while="true"/></Sequence>"#,
+        r#"<Sequence><SubTree ID="Works"/><AlwaysSuccess/></Sequence></BehaviorTree><BehaviorTree ID="Works"><AlwaysSuccess/>"#,
+        r#"<Sequence><SubTree ID="Fails" _skipIf="x"/><AlwaysSuccess/></Sequence></BehaviorTree><BehaviorTree ID="Fails"><AlwaysFailure/>"#,
+        r#"<Switch2 variable="a" case_1="1" case_2="2"><AlwaysSuccess/><AlwaysFailure/><AlwaysSuccess/></Switch2>"#,
+    ] {
+        assert!(!codes(body).contains(&"unreachable"), "{body}");
+    }
+}
+
+#[test]
+fn what_never_ends_unless_something_ends_it() {
+    let sub = r#"</BehaviorTree><BehaviorTree ID="Works"><AlwaysSuccess/>"#;
+    for (is_endless, body) in [
+        (
+            true,
+            r#"<KeepRunningUntilFailure><SubTree ID="Works"/></KeepRunningUntilFailure>"#,
+        ),
+        (
+            true,
+            r#"<RetryUntilSuccessful num_attempts="-1"><Inverter><SubTree ID="Works"/></Inverter></RetryUntilSuccessful>"#,
+        ),
+        (
+            true,
+            r#"<ReactiveSequence><Repeat num_cycles="-1"><AlwaysSuccess/></Repeat><SubTree ID="Works"/></ReactiveSequence>"#,
+        ),
+        (
+            false,
+            r#"<Timeout msec="9"><RetryUntilSuccessful num_attempts="-1"><AlwaysFailure/></RetryUntilSuccessful></Timeout>"#,
+        ),
+        (
+            false,
+            r#"<ReactiveSequence><SubTree ID="Works"/><Repeat num_cycles="-1"><AlwaysSuccess/></Repeat></ReactiveSequence>"#,
+        ),
+        (
+            false,
+            r#"<Sequence _while="n"><Repeat num_cycles="-1"><AlwaysSuccess/></Repeat></Sequence>"#,
+        ),
+        (
+            false,
+            r#"<Timeout msec="9"><SubTree ID="Waits"/></Timeout></BehaviorTree><BehaviorTree ID="Waits"><KeepRunningUntilFailure><AlwaysSuccess/></KeepRunningUntilFailure>"#,
+        ),
+    ] {
+        let found = codes(&format!("{body}{sub}"));
+        assert_eq!(found.contains(&"endless"), is_endless, "{body}: {found:?}");
+    }
+}
+
+#[test]
+fn conditions_that_no_value_meets() {
+    for (never, script) in [
+        (true, "x &gt; 5 &amp;&amp; (x &lt; 3 || x &lt; 2)"),
+        (true, "x == 'a' &amp;&amp; (x == 'b' || x == 'c')"),
+        (true, "x &lt; x"),
+        (false, "x &gt; 5 &amp;&amp; (x &lt; 3 || x == 7)"),
+        // NaN.
+        (false, "x != x"),
+        (false, "x &gt; 5 || x &lt; 3"),
+    ] {
+        let body = format!(
+            r#"<Sequence><Script code="x := 1"/><AlwaysSuccess _skipIf="{script}"/></Sequence>"#
+        );
+        assert_eq!(codes(&body).contains(&"never-true"), never, "{script}");
+    }
+}
+
+#[test]
+fn what_is_waited_for_or_taken_from_a_queue_must_come_from_somewhere() {
+    for body in [
+        r#"<WaitValueUpdate entry="{pose}"><AlwaysSuccess/></WaitValueUpdate>"#,
+        r#"<LoopInt queue="{todo}" value="{n}"><AlwaysSuccess/></LoopInt>"#,
+    ] {
+        assert!(codes(body).contains(&"never-written"), "{body}");
+        let with_script = format!(
+            r#"<Sequence><Script code="pose := 1"/><SetBlackboard value="1;2" output_key="todo"/>{body}</Sequence>"#
+        );
+        assert!(!codes(&with_script).contains(&"never-written"), "{body}");
+    }
+}
+
+#[test]
+fn models_are_looked_at_too() {
+    let of_model = |model: &str| -> Vec<_> {
+        let xml = format!(
+            r#"<root BTCPP_format="4"><BehaviorTree ID="Main"><AlwaysSuccess/></BehaviorTree><TreeNodesModel>{model}</TreeNodesModel></root>"#
+        );
+        let faults = faults_of(&xml);
+        faults
+            .into_iter()
+            .map(|fault| (fault.code, fault.severity))
+            .collect()
+    };
+    assert_eq!(
+        of_model(r#"<Action ID="A"><input_port name="x" type="int"/></Action>"#),
+        []
+    );
+    for (model, severity) in [
+        (r#"<Action/>"#, Severity::Error),
+        (r#"<Action ID="Root"/>"#, Severity::Error),
+        (
+            r#"<Action ID="A"><input_port type="int"/></Action>"#,
+            Severity::Error,
+        ),
+        (
+            r#"<Action ID="A"><input_port name="_x"/></Action>"#,
+            Severity::Warning,
+        ),
+    ] {
+        assert_eq!(of_model(model), [("model", severity)], "{model}");
+    }
+}
+
+#[test]
+fn a_file_that_is_included_from_two_sides_is_no_fault() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, content: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, format!("<root BTCPP_format=\"4\">{content}</root>")).unwrap();
+        path
+    };
+    write(
+        "common.xml",
+        r#"<BehaviorTree ID="Common"><AlwaysSuccess/></BehaviorTree>"#,
+    );
+    write(
+        "a.xml",
+        r#"<include path="common.xml"/><BehaviorTree ID="A"><SubTree ID="Common"/></BehaviorTree>"#,
+    );
+    let main = write(
+        "main.xml",
+        r#"<include path="common.xml"/><include path="a.xml"/><BehaviorTree ID="Main"><SubTree ID="A"/></BehaviorTree>"#,
+    );
+    assert_eq!(Factory::new().check_file(&main, &[]), []);
+    // Each includes the next twice.
+    for level in 0..40 {
+        let next = level + 1;
+        write(
+            &format!("l{level}.xml"),
+            &format!(r#"<include path="l{next}.xml"/><include path="l{next}.xml"/>"#),
+        );
+    }
+    let last = write("l40.xml", "");
+    assert!(!has_error(&Factory::new().check_file(&last, &[])));
+    assert!(has_error(
+        &Factory::new().check_file(&folder.path().join("l0.xml"), &[])
+    ));
+}
+
+#[test]
 fn there_is_an_error_where_a_run_ends_in_one_and_none_elsewhere() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
     let files = std::fs::read_dir(folder).unwrap();

@@ -390,3 +390,24 @@ fn a_leaf_without_outcomes_is_an_error() {
     let (result, ..) = run_stock(&folder, &tree, &json!({"Spin": "SUCCESS"}), 10);
     assert!(result.contains("nothing is behind it"), "{result}");
 }
+
+#[test]
+fn check_knows_how_many_children_a_node_works_with() {
+    let mut factory = Factory::new();
+    nav2::register(&mut factory, Arc::new(nav2::Parked)).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tree.xml");
+    for n in 1..=3 {
+        let children = "<AlwaysSuccess/>".repeat(n);
+        let xml = format!(
+            r#"<root BTCPP_format="4"><BehaviorTree ID="Main"><RecoveryNode>{children}</RecoveryNode></BehaviorTree></root>"#
+        );
+        std::fs::write(&path, xml).unwrap();
+        let codes: Vec<_> = factory
+            .check_file(&path, &[])
+            .iter()
+            .map(|fault| fault.code)
+            .collect();
+        assert_eq!(codes.contains(&"children"), n != 2, "{n}: {codes:?}");
+    }
+}

@@ -1,6 +1,6 @@
 //! Each element by itself: its ports, its literals, its number of children, its attributes.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use super::scripts;
 use crate::builtins::Builtin;
@@ -16,7 +16,7 @@ use crate::xml::{Attr, Document, ElementId};
 /// Looks at all trees of all documents.
 pub(super) fn check(sources: &mut Sources, factory: &Factory) {
     let mut found = Vec::new();
-    let mut ids = HashSet::new();
+    let mut ids: HashMap<&str, Place> = HashMap::new();
     for (id, place) in &sources.all_trees {
         let document = &sources.documents[place.document];
         let mut checker = Checker {
@@ -26,7 +26,11 @@ pub(super) fn check(sources: &mut Sources, factory: &Factory) {
             place: *place,
             found: &mut found,
         };
-        if !ids.insert(id) {
+        // A file that is included from two sides brings its trees twice, but they are the same.
+        if let Some(earlier) = ids.insert(id, *place)
+            && !(earlier.element == place.element
+                && sources.documents[earlier.document].text == document.text)
+        {
             let message = format!("there are several trees '{id}', and the last one counts");
             checker.warn(place.element, "tree-twice", message, "give each its own ID");
         }
@@ -137,9 +141,33 @@ impl Checker<'_> {
             manifest,
             matches!(registration.maker, Maker::Model),
         );
+        self.children(element, manifest);
         if let Maker::Builtin(builtin) = registration.maker {
             self.builtin(element, id, builtin);
         }
+    }
+
+    fn children(&mut self, element: ElementId, manifest: &Manifest) {
+        let Some(wanted) = &manifest.children else {
+            return;
+        };
+        let n_children = self.document.n_children(element);
+        if wanted.contains(&n_children) {
+            return;
+        }
+        let (least, most) = (wanted.start(), wanted.end());
+        let wanted = match most - least {
+            0 => least.to_string(),
+            1 => format!("{least} or {most}"),
+            _ => format!("{least} to {most}"),
+        };
+        let message = format!("'{}' has {n_children} children, not {wanted}", manifest.id);
+        self.error(
+            element,
+            "children",
+            message,
+            "it breaks the tree in its first tick: add children, or take some out",
+        );
     }
 
     /// Attributes that are ignored without a word when they are misspelt, and scripts.
@@ -322,31 +350,6 @@ impl Checker<'_> {
     fn builtin(&mut self, element: ElementId, id: &str, builtin: Builtin) {
         let n_children = i64::from(self.document.n_children(element));
         match builtin {
-            Builtin::IfThenElse | Builtin::WhileDoElse if !(2..=3).contains(&n_children) => {
-                let message = format!("'{id}' has {n_children} children, not 2 or 3");
-                self.error(
-                    element,
-                    "children",
-                    message,
-                    "a condition, what then, and perhaps what else",
-                );
-            }
-            Builtin::Switch => {
-                let wanted = id
-                    .strip_prefix("Switch")
-                    .and_then(|n| n.parse::<i64>().ok())
-                    .unwrap_or(0)
-                    + 1;
-                if n_children != wanted {
-                    let message = format!("'{id}' has {n_children} children, not {wanted}");
-                    self.error(
-                        element,
-                        "children",
-                        message,
-                        "one a case, and the default last",
-                    );
-                }
-            }
             Builtin::Parallel => {
                 for port in ["success_count", "failure_count"] {
                     if self

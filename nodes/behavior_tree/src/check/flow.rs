@@ -210,6 +210,25 @@ impl<'a> Flow<'a> {
         });
     }
 
+    /// Says that an entry is waited for.
+    fn wait(&mut self, here: &Here<'_>, key: &str, span: Span, before: &Written) {
+        let slot = self.blackboard.bind(here.board, key).slot;
+        let comes = before.contains(&slot) || self.ever.contains(&slot);
+        if comes || self.writes_any || !self.is_run {
+            return;
+        }
+        let Some(found) = &mut self.found else { return };
+        found.push(Finding {
+            document: here.number,
+            span,
+            severity: Severity::Warning,
+            code: "never-written",
+            message: format!("'{key}' is waited for here, but nothing writes it"),
+            remedy: "write it, or declare it as an input of the tree in a <SubTree> of the TreeNodesModel"
+                .into(),
+        });
+    }
+
     fn write(&mut self, here: &Here<'_>, key: &str, after: &mut Written) {
         let slot = self.blackboard.bind(here.board, key).slot;
         self.ever.insert(slot);
@@ -321,7 +340,16 @@ impl<'a> Flow<'a> {
             if port.direction != Direction::Output && !looks_only {
                 self.read(here, key, span, before, builtin.is_some());
             }
-            if port.direction != Direction::Input {
+            if builtin == Some(Builtin::WaitValueUpdate) {
+                self.wait(here, key, span, before);
+            }
+            let writes = match port.direction {
+                Direction::Output => true,
+                // A loop takes from a queue that another has to fill.
+                Direction::InOut => builtin.is_none(),
+                Direction::Input => false,
+            };
+            if writes {
                 written.push(key.to_owned());
             }
         }

@@ -74,7 +74,7 @@ impl Factory {
             }
         }
         left_empty::check(&mut sources, &factory);
-        outcomes::check(&mut sources, &factory);
+        outcomes::check(&mut sources, &factory, &roots);
         flow::check(&mut sources, &factory, &roots, to_run.as_ref());
         if let (Some(id), Some(tree)) = (to_run, to_try) {
             trial::check(&mut sources, &factory, &id, tree);

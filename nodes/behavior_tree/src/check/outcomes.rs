@@ -1,11 +1,18 @@
 //! Which results a node can give at all: what makes children unreachable and loops endless.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use super::elements::literal_status;
+use super::scripts;
 use crate::builtins::Builtin;
 use crate::fault::Severity;
-use crate::load::sources::{Finding, Sources};
+use crate::load::names;
+use crate::load::sources::{Finding, Place, Sources};
 use crate::registry::{Factory, Maker};
 use crate::status::{Category, Status};
+use crate::switch::equal_in_switch;
+use crate::value::Value;
 use crate::xml::{Document, ElementId};
 
 /// The results that a node may come to, leaving errors aside.
@@ -26,6 +33,15 @@ impl Results {
         success: false,
         failure: false,
         skipped: false,
+    };
+    const SKIPPED: Self = Self {
+        skipped: true,
+        ..Self::NONE
+    };
+    /// Of what cannot be looked at.
+    const UNKNOWN: Self = Self {
+        skipped: true,
+        ..Self::ANY
     };
     const SUCCESS: Self = Self {
         success: true,
@@ -48,44 +64,55 @@ impl Results {
         match status {
             Status::Success => Self::SUCCESS,
             Status::Failure => Self::FAILURE,
-            Status::Skipped => Self {
-                skipped: true,
-                ..Self::NONE
-            },
+            Status::Skipped => Self::SKIPPED,
             _ => Self::NONE,
         }
     }
 }
 
-pub(super) fn check(sources: &mut Sources, factory: &Factory) {
-    let mut found = Vec::new();
-    for (_, place) in &sources.all_trees {
-        let document = &sources.documents[place.document];
-        let mut analysis = Analysis {
-            document,
-            number: place.document,
-            factory,
-            found: &mut found,
-        };
-        if let Some(root) = document.first_child(place.element) {
-            analysis.results(root, 0);
-        }
+/// Deeper than any tree that loads; a chain of sub-trees may be longer.
+const MAX_DEPTH: u32 = 1000;
+
+/// `roots`: trees from which all others are reached.
+pub(super) fn check(sources: &mut Sources, factory: &Factory, roots: &[Arc<str>]) {
+    let mut analysis = Analysis {
+        sources,
+        factory,
+        trees: HashMap::new(),
+        found: Vec::new(),
+    };
+    for id in roots {
+        analysis.tree(id, 0, false);
     }
+    let mut found = analysis.found;
     sources.findings.append(&mut found);
 }
 
 struct Analysis<'a> {
-    document: &'a Document,
-    number: usize,
+    sources: &'a Sources,
     factory: &'a Factory,
-    found: &'a mut Vec<Finding>,
+    /// The results of the trees looked at, by whether something outside of them may halt them; nothing while one is being
+    /// looked at.
+    trees: HashMap<(&'a str, bool), Option<Results>>,
+    found: Vec<Finding>,
 }
 
-impl Analysis<'_> {
-    fn warn(&mut self, element: ElementId, code: &'static str, message: String, remedy: &str) {
+/// Where the analysis is.
+#[derive(Clone, Copy)]
+struct Here<'a> {
+    document: &'a Document,
+    number: usize,
+    element: ElementId,
+    depth: u32,
+    /// Whether something above may halt what is here, so that it need not end by itself.
+    is_bounded: bool,
+}
+
+impl<'a> Analysis<'a> {
+    fn warn(&mut self, here: &Here<'_>, code: &'static str, message: String, remedy: &str) {
         self.found.push(Finding {
-            document: self.number,
-            span: self.document.name_span(element),
+            document: here.number,
+            span: here.document.name_span(here.element),
             severity: Severity::Warning,
             code,
             message,
@@ -93,49 +120,111 @@ impl Analysis<'_> {
         });
     }
 
-    fn results(&mut self, element: ElementId, depth: u32) -> Results {
-        // Deeper trees do not load; their fault is told elsewhere.
-        if depth > crate::load::verify::MAX_DEPTH {
-            return Results {
-                skipped: true,
-                ..Results::ANY
-            };
+    fn tree(&mut self, id: &str, depth: u32, is_bounded: bool) -> Results {
+        let Some((
+            id,
+            &Place {
+                document: number,
+                element,
+            },
+        )) = self.sources.trees.get_key_value(id)
+        else {
+            return Results::UNKNOWN;
+        };
+        let key = (id.as_ref(), is_bounded);
+        if let Some(&known) = self.trees.get(&key) {
+            return known.unwrap_or(Results::UNKNOWN);
         }
-        let mut results = self.of_kind(element, depth);
-        for attribute in self.document.attributes(element) {
-            match attribute.name {
-                "_failureIf" => results.failure = true,
-                "_successIf" => results.success = true,
-                "_skipIf" | "_while" => results.skipped = true,
-                _ => {}
-            }
-        }
+        let document = &self.sources.documents[number];
+        let Some(element) = document.first_child(element) else {
+            return Results::UNKNOWN;
+        };
+        self.trees.insert(key, None);
+        let results = self.results(&Here {
+            document,
+            number,
+            element,
+            depth,
+            is_bounded,
+        });
+        self.trees.insert(key, Some(results));
         results
     }
 
-    fn of_kind(&mut self, element: ElementId, depth: u32) -> Results {
-        let document = self.document;
+    fn results(&mut self, here: &Here<'a>) -> Results {
+        if here.depth > MAX_DEPTH {
+            return Results::UNKNOWN;
+        }
+        let is_bounded =
+            here.is_bounded || here.document.attribute(here.element, "_while").is_some();
+        let of_kind = self.of_kind(&Here {
+            is_bounded,
+            ..*here
+        });
+        let mut results = Results::NONE;
+        for name in names::PRE_CONDITIONS {
+            let Some(script) = here.document.attribute(here.element, name) else {
+                continue;
+            };
+            let met = match name {
+                "_failureIf" => Results::FAILURE,
+                "_successIf" => Results::SUCCESS,
+                _ => Results::SKIPPED,
+            };
+            // `_while` goes by the opposite.
+            let always = scripts::constant(script, self.factory.enums())
+                .map(|value| value != (name == "_while"));
+            match always {
+                Some(true) => {
+                    // Of a `_while` that is never true its script says it.
+                    if name != "_while" {
+                        let message =
+                            format!("this node is never ticked: its {name} is always true");
+                        self.warn(
+                            here,
+                            "unreachable",
+                            message,
+                            "correct the condition, or leave the node out",
+                        );
+                    }
+                    return results.or(met);
+                }
+                Some(false) => {}
+                None => results = results.or(met),
+            }
+        }
+        results.or(of_kind)
+    }
+
+    fn of_kind(&mut self, here: &Here<'a>) -> Results {
+        let Here {
+            document, element, ..
+        } = *here;
         let tag = document.name(element);
         let id = match Category::from_element(tag) {
             Some(Category::SubTree) => {
-                return Results {
-                    skipped: true,
-                    ..Results::ANY
-                };
+                let id = document.attribute(element, "ID").unwrap_or_default();
+                return self.tree(id, here.depth + 1, here.is_bounded);
             }
             Some(_) => document.attribute(element, "ID").unwrap_or_default(),
             None => tag,
         };
-        let children: Vec<ElementId> = document.children(element).collect();
-        let results: Vec<Results> = children
-            .iter()
-            .map(|&child| self.results(child, depth + 1))
+        let builtin = match self.factory.registration(id).map(|known| &known.maker) {
+            Some(Maker::Builtin(builtin)) => Some(*builtin),
+            _ => None,
+        };
+        let children: Vec<Here<'a>> = document
+            .children(element)
+            .enumerate()
+            .map(|(at, child)| Here {
+                element: child,
+                depth: here.depth + 1,
+                is_bounded: here.is_bounded || may_halt(builtin, at),
+                ..*here
+            })
             .collect();
-        let Some(Maker::Builtin(builtin)) = self
-            .factory
-            .registration(id)
-            .map(|registration| &registration.maker)
-        else {
+        let results: Vec<Results> = children.iter().map(|child| self.results(child)).collect();
+        let Some(builtin) = builtin else {
             return Results::ANY;
         };
         let child = results.first().copied().unwrap_or(Results::ANY);
@@ -167,47 +256,14 @@ impl Analysis<'_> {
                 success: false,
                 ..child
             },
-            Builtin::Repeat => {
-                let endless = document.attribute(element, "num_cycles") == Some("-1");
-                if endless && !child.failure && !child.skipped {
-                    let message =
-                        "Repeat for ever of what can never fail: it never ends".to_owned();
-                    self.warn(
-                        element,
-                        "endless",
-                        message,
-                        "give num_cycles a number, or let the child fail",
-                    );
-                }
-                Results {
-                    success: !endless,
-                    ..child
-                }
-            }
-            Builtin::RetryUntilSuccessful => {
-                let endless = document.attribute(element, "num_attempts") == Some("-1");
-                if endless && !child.success && !child.skipped {
-                    let message =
-                        "RetryUntilSuccessful for ever of what can never succeed: it never ends"
-                            .to_owned();
-                    self.warn(
-                        element,
-                        "endless",
-                        message,
-                        "give num_attempts a number, or let the child succeed",
-                    );
-                }
-                Results {
-                    failure: !endless,
-                    ..child
-                }
-            }
+            Builtin::Repeat => self.loops(here, &children, child, "num_cycles"),
+            Builtin::RetryUntilSuccessful => self.loops(here, &children, child, "num_attempts"),
             Builtin::KeepRunningUntilFailure => {
-                if !child.failure {
+                if !child.failure && !here.is_bounded {
                     let message =
                         "KeepRunningUntilFailure of what can never fail: it never ends".to_owned();
                     self.warn(
-                        element,
+                        here,
                         "endless",
                         message,
                         "let the child fail when it is to end",
@@ -242,6 +298,10 @@ impl Analysis<'_> {
             }
             Builtin::IfThenElse if results.len() >= 2 => self.branches(&children, &results, id),
             Builtin::WhileDoElse if results.len() >= 2 => self.branches(&children, &results, id),
+            Builtin::Switch if !results.is_empty() => {
+                self.same_cases(here, &children);
+                results.into_iter().fold(Results::NONE, Results::or)
+            }
             _ => Results {
                 skipped: !results.is_empty(),
                 ..Results::ANY
@@ -249,10 +309,100 @@ impl Analysis<'_> {
         }
     }
 
+    /// `Repeat` goes on while its child succeeds, `RetryUntilSuccessful` while it fails.
+    fn loops(
+        &mut self,
+        here: &Here<'a>,
+        children: &[Here<'a>],
+        child: Results,
+        port: &str,
+    ) -> Results {
+        let is_repeat = port == "num_cycles";
+        let id = if is_repeat {
+            "Repeat"
+        } else {
+            "RetryUntilSuccessful"
+        };
+        let (on, end, verb) = if is_repeat {
+            (Status::Success, child.failure, "fail")
+        } else {
+            (Status::Failure, child.success, "succeed")
+        };
+        let count = here.document.attribute(here.element, port);
+        let count = count
+            .and_then(crate::number::leading_int)
+            .map(|(count, _)| count);
+        match count {
+            Some(-1) => {
+                if !end && !child.skipped && !here.is_bounded {
+                    let message = format!("{id} for ever of what can never {verb}: it never ends");
+                    let remedy = format!("give {port} a number, or let the child {verb}");
+                    self.warn(here, "endless", message, &remedy);
+                }
+                Results {
+                    success: child.success && !is_repeat,
+                    failure: child.failure && is_repeat,
+                    ..child
+                }
+            }
+            Some(count) if count < 1 => {
+                for child in children {
+                    let message =
+                        format!("this child of '{id}' is never ticked: {port} is {count}");
+                    self.warn(
+                        child,
+                        "unreachable",
+                        message,
+                        "give a number from 1 on, or -1 for ever",
+                    );
+                }
+                Results::of(on)
+            }
+            Some(_) => child,
+            // An entry may hold 0.
+            None => child.or(Results::of(on)),
+        }
+    }
+
+    /// Of two cases that take the same values the second is never chosen.
+    fn same_cases(&mut self, here: &Here<'a>, children: &[Here<'a>]) {
+        let case = |at: usize| {
+            let text = here
+                .document
+                .attribute(here.element, &format!("case_{}", at + 1))?;
+            names::pointer(text).is_none().then(|| Value::text(text))
+        };
+        let enums = self.factory.enums();
+        let cases: Vec<Option<Value>> = (0..children.len().saturating_sub(1)).map(case).collect();
+        for (at, child) in children.iter().enumerate() {
+            let Some(Some(value)) = cases.get(at) else {
+                continue;
+            };
+            let same = cases[..at].iter().position(|earlier| {
+                earlier
+                    .as_ref()
+                    .is_some_and(|earlier| equal_in_switch(earlier, value, enums))
+            });
+            if let Some(same) = same {
+                let message = format!(
+                    "this child of the Switch is never reached: case_{} is the same as case_{}",
+                    at + 1,
+                    same + 1
+                );
+                self.warn(
+                    child,
+                    "unreachable",
+                    message,
+                    "give each case a value of its own",
+                );
+            }
+        }
+    }
+
     /// Sequences and fallbacks: a child is reached when all before it can be passed.
     fn chain(
         &mut self,
-        children: &[ElementId],
+        children: &[Here<'a>],
         results: &[Results],
         id: &str,
         good: Status,
@@ -279,7 +429,7 @@ impl Analysis<'_> {
             all_skipped &= result.skipped;
             some_pass |= passes(result);
             if !passes(result) && !result.skipped {
-                if let Some(&next) = children.get(at + 1) {
+                if let Some(next) = children.get(at + 1) {
                     let never = if good == Status::Success {
                         "succeeds"
                     } else {
@@ -320,13 +470,18 @@ impl Analysis<'_> {
         ends.or(stopped).or(skipped)
     }
 
-    fn branches(&mut self, children: &[ElementId], results: &[Results], id: &str) -> Results {
+    fn branches(&mut self, children: &[Here<'a>], results: &[Results], id: &str) -> Results {
         if !results[0].success {
             let message =
                 format!("this branch of '{id}' is never reached: the condition never succeeds");
-            self.warn(children[1], "unreachable", message, "correct the condition");
+            self.warn(
+                &children[1],
+                "unreachable",
+                message,
+                "correct the condition",
+            );
         }
-        if let Some(&other) = children.get(2)
+        if let Some(other) = children.get(2)
             && !results[0].failure
         {
             let message =
@@ -335,6 +490,21 @@ impl Analysis<'_> {
         }
         let other = results.get(2).copied().unwrap_or(Results::FAILURE);
         results[1].or(other)
+    }
+}
+
+/// Whether a node may halt its child of this number before that has ended.
+const fn may_halt(builtin: Option<Builtin>, child: usize) -> bool {
+    match builtin {
+        // Of a user's node nobody knows.
+        None
+        | Some(
+            Builtin::Timeout | Builtin::Precondition | Builtin::Parallel | Builtin::ParallelAll,
+        ) => true,
+        Some(Builtin::ReactiveSequence | Builtin::ReactiveFallback | Builtin::WhileDoElse) => {
+            child > 0
+        }
+        Some(_) => false,
     }
 }
 

@@ -96,6 +96,15 @@ pub(super) fn check(
     found
 }
 
+/// What a condition that reads nothing always gives; nothing where that differs from run to run.
+pub(super) fn constant(text: &str, enums: &Enums) -> Option<bool> {
+    let program = parse(text)
+        .ok()
+        .filter(|program| stands_alone(program, enums))?;
+    drop(program);
+    evaluate(text, enums).ok()?.to_bool().ok()
+}
+
 /// Whether a script reads only what it has made itself, so that it does the same every time.
 fn stands_alone(program: &Program<'_>, enums: &Enums) -> bool {
     let targets: HashSet<ExprId> = program
@@ -192,39 +201,85 @@ impl Range {
     }
 }
 
-/// Whether terms joined by `&&` leave no value for some name: `x > 5 && x < 3`.
+/// What is known of the names in a script, when some of its terms hold.
+#[derive(Clone, Default)]
+struct Known<'p> {
+    ranges: HashMap<&'p str, Range>,
+    texts: HashMap<&'p str, &'p str>,
+}
+
+/// Alternatives of `||` are gone through one by one, up to so many.
+const MAX_ALTERNATIVES: usize = 256;
+
+/// Whether a condition leaves no value for some name: `x > 5 && (x < 3 || x == 4)`.
 fn contradicts(program: &Program<'_>, id: ExprId) -> bool {
-    let mut ranges: HashMap<&str, Range> = HashMap::new();
-    let mut texts: HashMap<&str, &str> = HashMap::new();
-    let mut terms = vec![id];
-    while let Some(term) = terms.pop() {
-        match &program.nodes[term as usize].0 {
-            Expr::Binary(Binary::And, left, right) => terms.extend([*left, *right]),
-            Expr::Compare(first, links) => {
-                let mut left = *first;
-                for (op, right) in links {
-                    if let Some((name, text)) =
-                        name_and_text(program, left, *right).filter(|_| *op == Comparison::Equal)
-                        && *texts.entry(name).or_insert(text) != text
-                    {
-                        return true;
+    // Each alternative: what is known of it, and the terms that are still to be looked at.
+    let mut alternatives = vec![(Known::default(), vec![id])];
+    let mut n_alternatives = 1;
+    while let Some((mut known, mut terms)) = alternatives.pop() {
+        let mut is_possible = true;
+        while let Some(term) = terms.pop().filter(|_| is_possible) {
+            match &program.nodes[term as usize].0 {
+                Expr::Binary(Binary::And, left, right) => terms.extend([*left, *right]),
+                Expr::Binary(Binary::Or, left, right) => {
+                    n_alternatives += 1;
+                    if n_alternatives > MAX_ALTERNATIVES {
+                        return false;
                     }
-                    if let Some((name, number)) = name_and_number(program, left, *right) {
-                        narrow(ranges.entry(name).or_insert(Range::ALL), *op, number);
-                    } else if let Some((name, number)) = name_and_number(program, *right, left) {
-                        narrow(
-                            ranges.entry(name).or_insert(Range::ALL),
-                            mirrored(*op),
-                            number,
-                        );
-                    }
-                    left = *right;
+                    let mut others = terms.clone();
+                    others.push(*right);
+                    alternatives.push((known.clone(), others));
+                    terms.push(*left);
                 }
+                Expr::Compare(first, links) => {
+                    let mut left = *first;
+                    for (op, right) in links {
+                        is_possible &= known.add(program, left, *op, *right);
+                        left = *right;
+                    }
+                }
+                _ => {}
             }
-            _ => {}
+        }
+        if is_possible {
+            return false;
         }
     }
-    ranges.values().any(Range::is_empty)
+    true
+}
+
+impl<'p> Known<'p> {
+    /// Adds that a comparison holds. Says whether it can.
+    fn add(
+        &mut self,
+        program: &'p Program<'_>,
+        left: ExprId,
+        op: Comparison,
+        right: ExprId,
+    ) -> bool {
+        let of = |id: ExprId| &program.nodes[id as usize].0;
+        if let (Expr::Name(one), Expr::Name(other)) = (of(left), of(right))
+            && one == other
+        {
+            return !matches!(op, Comparison::Less | Comparison::Greater);
+        }
+        if let Some((name, text)) =
+            name_and_text(program, left, right).filter(|_| op == Comparison::Equal)
+        {
+            return *self.texts.entry(name).or_insert(text) == text;
+        }
+        let (name, op, number) = match (
+            name_and_number(program, left, right),
+            name_and_number(program, right, left),
+        ) {
+            (Some((name, number)), _) => (name, op, number),
+            (None, Some((name, number))) => (name, mirrored(op), number),
+            (None, None) => return true,
+        };
+        let range = self.ranges.entry(name).or_insert(Range::ALL);
+        narrow(range, op, number);
+        !range.is_empty()
+    }
 }
 
 fn narrow(range: &mut Range, op: Comparison, number: f64) {

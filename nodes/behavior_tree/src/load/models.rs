@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use crate::load::names;
 use crate::load::sources::Sources;
 use crate::ports::{Direction, Manifest, PortSpec};
-use crate::registry::{Factory, Maker};
+use crate::registry::{Factory, Maker, RegisterError};
 use crate::status::Category;
 use crate::types::Type;
+use crate::xml::Span;
 
 /// Declares the nodes of all models that were read. What is registered already stays as it is. `type_of_name` says what a
 /// port's type is.
@@ -15,7 +17,8 @@ pub(crate) fn declare(
     sources: &mut Sources,
     type_of_name: impl Fn(&str) -> Type,
 ) {
-    let mut wrong = Vec::new();
+    let mut wrong: Vec<((usize, Span), String, &str)> = Vec::new();
+    let mut odd: Vec<((usize, Span), String)> = Vec::new();
     for (number, document) in sources.documents.iter().enumerate() {
         for list in document
             .children(document.root())
@@ -28,45 +31,69 @@ pub(crate) fn declare(
                 if category == Category::SubTree {
                     continue;
                 }
+                let here = (number, document.name_span(model));
                 let Some(id) = document.attribute(model, "ID") else {
-                    wrong.push((number, document.name_span(model)));
+                    wrong.push((here, "this model has no ID".into(), "add ID=\"…\""));
                     continue;
                 };
-                let ports = document
-                    .children(model)
-                    .filter_map(|port| {
-                        let direction = match document.name(port) {
-                            "input_port" => Direction::Input,
-                            "output_port" => Direction::Output,
-                            "inout_port" => Direction::InOut,
-                            _ => return None,
-                        };
-                        Some(PortSpec {
-                            name: Arc::from(document.attribute(port, "name")?),
-                            direction,
-                            info: type_of_name(
-                                document.attribute(port, "type").unwrap_or_default(),
-                            ),
-                            default: document
-                                .attribute(port, "default")
-                                .filter(|text| !text.is_empty())
-                                .map(Arc::from),
-                            doc: Arc::default(),
-                        })
-                    })
-                    .collect();
+                let mut ports: Vec<PortSpec> = Vec::new();
+                for element in document.children(model) {
+                    let here = (number, document.name_span(element));
+                    let direction = match document.name(element) {
+                        "input_port" => Direction::Input,
+                        "output_port" => Direction::Output,
+                        "inout_port" => Direction::InOut,
+                        _ => continue,
+                    };
+                    let Some(name) = document.attribute(element, "name") else {
+                        let message = format!("a port of the model '{id}' has no name");
+                        wrong.push((here, message, "add name=\"…\""));
+                        continue;
+                    };
+                    if !names::is_port_name(name) {
+                        odd.push((
+                            here,
+                            format!("'{name}' cannot name a port of '{id}' and is ignored"),
+                        ));
+                        continue;
+                    }
+                    let info =
+                        type_of_name(document.attribute(element, "type").unwrap_or_default());
+                    let default = document
+                        .attribute(element, "default")
+                        .filter(|text| !text.is_empty());
+                    ports.push(PortSpec {
+                        name: Arc::from(name),
+                        direction,
+                        info,
+                        default: default.map(Arc::from),
+                        doc: Arc::default(),
+                    });
+                }
                 let manifest = Manifest {
                     id: Arc::from(id),
                     category,
                     ports,
+                    children: None,
                 };
-                // Taken is no fault: a registered node may also be described.
-                let _ = factory.add(manifest, Maker::Model);
+                match factory.add(manifest, Maker::Model) {
+                    // Taken is no fault: a registered node may also be described.
+                    Ok(()) | Err(RegisterError::Taken(_)) => {}
+                    Err(error) => wrong.push((here, error.to_string(), "correct the ID")),
+                }
             }
         }
     }
-    for place in wrong {
-        sources.error(place, "id", "this model has no ID", "add ID=\"…\"");
+    for (place, message) in odd {
+        sources.warning(
+            place,
+            "model",
+            message,
+            "use letters, digits and '_', with a letter first",
+        );
+    }
+    for (place, message, remedy) in wrong {
+        sources.error(place, "model", message, remedy);
     }
 }
 

@@ -10,6 +10,8 @@ use crate::xml::{Document, ElementId, Span};
 
 /// Includes nest no deeper than this.
 const MAX_INCLUDES: usize = 100;
+/// Files, each counted as often as it is included: a few files that include each other twice would be read for ever.
+const MAX_FILES: usize = 10_000;
 
 /// A fault with its place as an offset, before it is told to anyone.
 #[derive(Clone, Debug)]
@@ -269,6 +271,11 @@ impl Sources {
                     "include each file from one side only",
                 );
                 continue;
+            }
+            if self.documents.len() >= MAX_FILES {
+                let message = format!("more than {MAX_FILES} files are included");
+                self.error(place, "include", message, "include each file once");
+                return;
             }
             self.read_file(&path, Some(place));
         }

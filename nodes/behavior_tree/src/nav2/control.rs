@@ -60,6 +60,7 @@ struct RecoveryNode {
 
 impl RecoveryNode {
     fn new(ports: &mut Ports) -> Self {
+        ports.children(2..=2);
         Self {
             number_of_retries: ports.input_or(
                 "number_of_retries",
