@@ -283,7 +283,7 @@ fn there_is_an_error_where_a_run_ends_in_one_and_none_elsewhere() {
 }
 
 /// Faults and the place of each, which `¦` marks.
-const PLACES: [(&str, &str); 24] = [
+const PLACES: [(&str, &str); 25] = [
     ("unknown-node", "<¦Sequnce><AlwaysSuccess/></Sequnce>"),
     ("unknown-port", r#"<Sleep msec="1" ¦mses="1"/>"#),
     ("missing-port", "<¦Repeat><AlwaysSuccess/></Repeat>"),
@@ -324,8 +324,12 @@ const PLACES: [(&str, &str); 24] = [
         r#"<Sequence><Sleep msec="{t}"/><Repeat num_cycles="¦{t}"><AlwaysSuccess/></Repeat></Sequence>"#,
     ),
     (
-        "breaks",
+        "entry-type",
         r#"<Sequence><Script code="¦t := 'soon'"/><Sleep msec="{t}"/></Sequence>"#,
+    ),
+    (
+        "entry-type",
+        r#"<Sequence><SetBlackboard value="¦soon" output_key="t"/><Sleep msec="{t}"/></Sequence>"#,
     ),
     (
         "breaks",

@@ -1,12 +1,12 @@
 //! Finds every fault of a tree file, or of a locations file, before anything runs.
 //!
 //! [`elements`] looks at each element by itself, [`scripts`] at each script, [`outcomes`] at what results a node can give at
-//! all, [`flow`] at which entries are written before they are read, [`left_empty`] at those that `SetBlackboard` leaves
-//! empty. What loading alone finds comes from loading, and what a run alone finds from a run ([`trial`]).
+//! all, [`flow`] at which entries are written before they are read, [`entries`] at what is written to entries of another
+//! type. What loading alone finds comes from loading, and what a run alone finds from a run ([`trial`]).
 
 mod elements;
+mod entries;
 mod flow;
-mod left_empty;
 mod outcomes;
 mod scripts;
 mod trial;
@@ -73,7 +73,7 @@ impl Factory {
                 Err(faults) => sources.findings.extend(faults),
             }
         }
-        left_empty::check(&mut sources, &factory);
+        entries::check(&mut sources, &factory);
         outcomes::check(&mut sources, &factory, &roots);
         flow::check(&mut sources, &factory, &roots, to_run.as_ref());
         if let (Some(id), Some(tree)) = (to_run, to_try) {

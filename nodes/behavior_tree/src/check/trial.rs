@@ -118,7 +118,7 @@ fn unmet<'s>(sources: &'s mut Sources, tree: &Tree) -> impl Iterator<Item = &'s 
             finding.document == document && (span.start..span.end).contains(&finding.span.start)
         };
         finding.severity == Severity::Error
-            && matches!(finding.code, "never-written" | "script")
+            && matches!(finding.code, "never-written" | "script" | "entry-type")
             && tried.iter().any(within)
     })
 }
