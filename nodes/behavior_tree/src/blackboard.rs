@@ -326,8 +326,7 @@ impl Blackboard {
     }
 
     /// The entry that a key leads to, without making room for one.
-    #[cfg(feature = "groot2")]
-    fn peek(&self, board: BoardId, key: &str) -> Option<&Entry> {
+    pub(crate) fn peek(&self, board: BoardId, key: &str) -> Option<&Entry> {
         if let Some(rest) = key.strip_prefix('@') {
             return self.peek(ROOT_BOARD, rest);
         }

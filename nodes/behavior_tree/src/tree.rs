@@ -320,13 +320,15 @@ impl Tree {
         self.engine.blackboard.set(binding, value, info)
     }
 
-    /// The entries of the root blackboard, sorted by key.
+    /// The entries of the root blackboard, sorted by key. A remapping to `{@key}` may leave one whose key begins with `@`;
+    /// whoever looks that up finds what `key` leads to, and so it is here.
     #[must_use]
     pub fn entries(&self) -> Vec<(&str, &Value)> {
-        let entries = self.engine.blackboard.entries_of(ROOT_BOARD);
-        entries
+        let blackboard = &self.engine.blackboard;
+        blackboard
+            .entries_of(ROOT_BOARD)
             .into_iter()
-            .map(|(key, entry)| (key, &entry.value))
+            .filter_map(|(key, _)| Some((key, &blackboard.peek(ROOT_BOARD, key)?.value)))
             .collect()
     }
 

@@ -333,11 +333,12 @@ impl Value {
         }
     }
 
-    /// As a truth value. Errors: an integer other than 0 and 1, no number. Any real will do.
+    /// As a truth value. Errors: an integer other than 0 and 1, a negative real, no number.
     pub fn to_bool(&self) -> Converted<bool> {
         match self {
             Self::Int(0, _) | Self::UInt64(0) => Ok(false),
             Self::Int(1, _) | Self::UInt64(1) => Ok(true),
+            Self::Real(value) if *value < 0.0 => Err(self.cannot("a truth value (it is negative)")),
             Self::Real(value) => Ok(*value != 0.0),
             Self::Int(..) | Self::UInt64(_) => Err(self.cannot("a truth value (only 0 and 1 can)")),
             _ => Err(self.cannot("a truth value")),

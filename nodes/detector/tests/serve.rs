@@ -7,6 +7,7 @@
 
 mod common;
 
+use std::io::Cursor;
 use std::time::{Duration, Instant};
 
 use common::node::{
@@ -14,6 +15,7 @@ use common::node::{
     router, subscribe,
 };
 use common::stand_in_models;
+use image::{ImageFormat, Rgb, RgbImage};
 use wire::messages::{ImageHeader, ImageView};
 use wire::{Detections, DetectorStatus, PoseFrame, Stamp, cdr};
 use zenoh::Wait;
@@ -241,6 +243,59 @@ fn a_router_that_comes_late_or_anew_is_met() {
         router.close().wait().unwrap();
     }
     assert_eq!(node.stop("-INT").code(), Some(130));
+}
+
+/// A picture of one shade, as a driver compresses it.
+fn compressed(sec: i32, format: ImageFormat, shade: u8) -> Vec<u8> {
+    let picture = RgbImage::from_pixel(160, 96, Rgb([shade; 3]));
+    let mut bytes = Cursor::new(Vec::new());
+    picture.write_to(&mut bytes, format).unwrap();
+    let bytes = bytes.into_inner();
+    let mut writer = cdr::Writer::new(true);
+    writer
+        .stamp(Stamp { sec, nanosec: 5 })
+        .string("camera_color_optical_frame")
+        .string("rgb8; jpeg compressed bgr8")
+        .u32(bytes.len() as u32);
+    let mut message = writer.finish();
+    message.extend(bytes);
+    message
+}
+
+#[test]
+fn compressed_frames_are_answered_as_others_are() {
+    let Some(models) = stand_in_models() else {
+        return;
+    };
+    const KEY: &str = "r7/camera/color/image_raw/compressed";
+    let endpoint = free_endpoint();
+    let router = router(&endpoint);
+    let answers = subscribe(&router, "r7/tb/detections");
+    let statuses = subscribe(&router, "tb/detector/status");
+    let model = models.path().join("fixed.onnx");
+    let keys = ["--keys", "**/camera/color/image_raw/compressed"];
+    let node = Node::start_with(&endpoint, &model, READY, &keys);
+    await_subscriber(&router, KEY);
+    for (sec, format) in [(1, ImageFormat::Jpeg), (2, ImageFormat::Png)] {
+        put(&router, KEY, compressed(sec, format, 128));
+        let message = detections(&next(&answers));
+        assert_eq!(message.stamp, Some(Stamp { sec, nanosec: 5 }));
+        let [seen] = &message.detections[..] else {
+            panic!("{message:?}")
+        };
+        assert_eq!(seen.bbox, [10.0, 20.0, 50.0, 80.0]);
+        assert!((seen.confidence - 0.5).abs() < 0.01, "{seen:?}");
+    }
+    let mut cut = compressed(3, ImageFormat::Png, 128);
+    cut.truncate(cut.len() - 20);
+    put(&router, KEY, cut);
+    loop {
+        let status = DetectorStatus::from_json(&next(&statuses).payload().to_bytes()).unwrap();
+        if status.frames_in == 3 && status.frames_dropped.values().sum::<u64>() == 1 {
+            break;
+        }
+    }
+    assert_eq!(node.stop("-TERM").code(), Some(0));
 }
 
 #[test]

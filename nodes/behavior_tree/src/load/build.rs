@@ -376,7 +376,9 @@ impl<'a> Builder<'a> {
 
     /// Entries that ports name exist from now on, with the port's type, and keep that type.
     fn declare_entries(&mut self, element: &Element<'_>, manifest: &Manifest) -> Built<()> {
-        for port in &manifest.ports {
+        // The library goes through them in the order of a C++ hash table, which is that of the last declared first: where two
+        // ports of a node name one entry, the first of these gives it its type.
+        for port in manifest.ports.iter().rev() {
             let Some(attribute) = element.given(&port.name) else {
                 continue;
             };

@@ -98,10 +98,13 @@ pub fn reference(xml: &str) -> Outcome {
     let transitions = tree.transitions.iter();
     let transitions = transitions
         .map(|(i, from, to)| format!("{} {} {}", tree.nodes[*i].path, from.word(), to.word()));
-    let blackboard = tree.boards.0[0]
-        .entries
-        .iter()
-        .map(|(key, entry)| (key.clone(), as_json(&entry.value)))
+    // Looked up by its key, one that begins with '@' is another.
+    let keys = tree.boards.0[0].entries.keys();
+    let blackboard = keys
+        .filter_map(|key| {
+            let at = tree.boards.find(0, key)?;
+            Some((key.clone(), as_json(&tree.boards.entry(&at).value)))
+        })
         .collect();
     Outcome {
         result: result.0,

@@ -83,6 +83,16 @@ impl Boards {
         if let Some(rest) = key.strip_prefix('@') {
             return self.create(0, rest, info);
         }
+        self.create_literally(board, key, info)
+    }
+
+    /// A remapping may lead to a key with '@', which then is a letter as any other.
+    fn create_literally(
+        &mut self,
+        board: usize,
+        key: &str,
+        info: &'static str,
+    ) -> Result<At, String> {
         if let Some(entry) = self.0[board].entries.get(key) {
             if strong(entry.info) && strong(info) && entry.info != info {
                 return Err(format!("{key} is {}", entry.info));
@@ -91,10 +101,10 @@ impl Boards {
         }
         if let Some(parent) = self.0[board].parent {
             if let Some(outer) = self.0[board].remap.get(key).cloned() {
-                return self.create(parent, &outer, info);
+                return self.create_literally(parent, &outer, info);
             }
             if self.0[board].auto && !key.starts_with('_') {
-                return self.create(parent, key, info);
+                return self.create_literally(parent, key, info);
             }
         }
         self.0[board].entries.insert(

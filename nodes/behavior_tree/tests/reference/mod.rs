@@ -70,7 +70,7 @@ pub struct Reference {
 
 type R<T> = Result<T, String>;
 
-/// What ports are called, and typed.
+/// What ports are called, and typed, in the order in which the entries they name are made.
 fn port_types(kind: &str) -> &'static [(&'static str, &'static str)] {
     match kind {
         "Repeat" => &[("num_cycles", "int")],
@@ -91,24 +91,24 @@ fn port_types(kind: &str) -> &'static [(&'static str, &'static str)] {
         "UnsetBlackboard" => &[("key", "string")],
         "SkipUnlessUpdated" | "WaitValueUpdate" | "WasEntryUpdated" => &[("entry", "Any")],
         "LoopInt" => &[
-            ("queue", "AnyTypeAllowed"),
-            ("if_empty", "status"),
             ("value", "int"),
+            ("if_empty", "status"),
+            ("queue", "AnyTypeAllowed"),
         ],
         "LoopDouble" => &[
-            ("queue", "AnyTypeAllowed"),
-            ("if_empty", "status"),
             ("value", "double"),
+            ("if_empty", "status"),
+            ("queue", "AnyTypeAllowed"),
         ],
         "LoopBool" => &[
-            ("queue", "AnyTypeAllowed"),
-            ("if_empty", "status"),
             ("value", "bool"),
+            ("if_empty", "status"),
+            ("queue", "AnyTypeAllowed"),
         ],
         "LoopString" => &[
-            ("queue", "AnyTypeAllowed"),
-            ("if_empty", "status"),
             ("value", "string"),
+            ("if_empty", "status"),
+            ("queue", "AnyTypeAllowed"),
         ],
         kind if kind.starts_with("Switch") => &[
             ("variable", "string"),

@@ -35,6 +35,7 @@ impl V {
         match self {
             V::Int(0, _) => Ok(false),
             V::Int(1, _) => Ok(true),
+            V::Real(x) if *x < 0.0 => Err("negative".into()),
             V::Real(x) => Ok(*x != 0.0),
             _ => Err("no truth value".into()),
         }
