@@ -8,7 +8,7 @@
 )]
 
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use e2e::Run;
@@ -58,17 +58,17 @@ fn a_fault_in_a_file_is_named_with_its_line() {
         "<sdf version=\"1.9\">\n<world name=\"w\">\n</world>\n</sdf>\n",
     );
     let locations = files.with("good.yaml", "a: [1, 2, 3]\n");
-    refuses(
-        &[
-            "--world",
-            world.to_str().unwrap(),
-            "--locations",
-            locations.to_str().unwrap(),
-            "--find",
-            "ball",
-        ],
-        &["empty.sdf", "wall"],
+    let in_world = |world: &Path, parts: &[&str]| {
+        let [world, locations] = [world, &locations].map(|path| path.to_str().unwrap());
+        let options = ["--world", world, "--locations", locations, "--find", "ball"];
+        refuses(&options, parts);
+    };
+    in_world(&world, &["empty.sdf", "wall"]);
+    let world = files.with(
+        "sun.sdf",
+        "<sdf version=\"1.9\">\n<world name=\"w\">\n<include><uri>model://sun</uri></include>\n</world>\n</sdf>\n",
     );
+    in_world(&world, &["sun.sdf:3", "<include> in <world> is outside"]);
 }
 
 #[test]
