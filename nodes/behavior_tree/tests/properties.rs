@@ -5,9 +5,12 @@ mod common;
 mod reference;
 
 use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use behavior_tree::{Factory, Status, Tree};
+use behavior_tree::recording::{self, Recording};
+use behavior_tree::{Factory, Io, Leaf, Outcome, Status, Tree, Value};
 use proptest::prelude::*;
 
 /// A random node, as XML. Names are numbers in order of generation, which need not be unique.
@@ -198,6 +201,62 @@ proptest! {
         if outcome.result != "ERROR load" {
             prop_assert_eq!(outcome, common::reference(&xml));
         }
+    }
+}
+
+/// A leaf of a user, of which nobody knows what it will say.
+struct Die(Arc<AtomicU64>);
+
+impl Die {
+    fn roll(&self) -> Outcome {
+        let state = self.0.load(Ordering::Relaxed);
+        let next = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        self.0.store(next, Ordering::Relaxed);
+        Ok([Status::Success, Status::Failure, Status::Running][(next >> 33) as usize % 3])
+    }
+}
+
+impl Leaf for Die {
+    fn on_start(&mut self, _: &mut Io<'_>) -> Outcome {
+        self.roll()
+    }
+
+    fn on_running(&mut self, _: &mut Io<'_>) -> Outcome {
+        self.roll()
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, max_shrink_iters: 100, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_random_run_with_a_users_node_is_replayed_without_it(body in node(), seed in any::<u64>()) {
+        let state = Arc::new(AtomicU64::new(seed));
+        let dice = Arc::clone(&state);
+        let mut factory = Factory::new();
+        factory.register_action("Die", move |_| Die(Arc::clone(&dice))).unwrap();
+        let xml = tree(&body.replace("AlwaysSuccess", "Die"));
+        let Ok(mut engine) = factory.load_text(&xml) else { return Ok(()) };
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run");
+        recording::record(&mut engine, &factory, std::fs::File::create(&path).unwrap()).unwrap();
+        for tick in 0..40_u64 {
+            let ticked = engine.tick_exactly_once(Duration::from_millis(tick * 7));
+            if ticked.is_err() || (tick % 13 == 5 && engine.halt().is_err()) {
+                break;
+            }
+            if tick % 11 == 3 {
+                let _ = engine.set("n", Value::int((tick % 4) as i64));
+            }
+        }
+        let rolled = state.load(Ordering::Relaxed);
+        let recorded = Recording::read(&path).unwrap();
+        let again = recorded.replay().unwrap();
+        prop_assert_eq!(recorded.first_difference(&again), None);
+        prop_assert_eq!(format!("{recorded:?}"), format!("{again:?}"));
+        prop_assert_eq!(state.load(Ordering::Relaxed), rolled, "the user's node was asked");
     }
 }
 
