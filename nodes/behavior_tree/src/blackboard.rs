@@ -199,6 +199,14 @@ impl Blackboard {
     /// Makes sure that there is an entry, of `info` if it is new. Gives where it is found afterwards.
     /// Errors: it is there with another type, or cannot be found once made.
     pub(crate) fn create(&mut self, binding: Binding, info: Type) -> Result<Slot, ConvertError> {
+        self.declare(binding, info)?;
+        self.find(binding.slot).ok_or_else(|| {
+            ConvertError::new("an entry remapped to '@…' can be created in the root tree only, not through the remapping")
+        })
+    }
+
+    /// As [`Self::create`], where it matters not whether the entry is found afterwards.
+    pub(crate) fn declare(&mut self, binding: Binding, info: Type) -> Result<(), ConvertError> {
         let slot = self.find(binding.create).unwrap_or(binding.create);
         let entry = &mut self.entries[slot as usize];
         if entry.present {
@@ -209,18 +217,7 @@ impl Blackboard {
             entry.present = true;
             entry.info = info;
         }
-        self.find(binding.slot).ok_or_else(|| {
-            ConvertError::new("an entry remapped to '@…' can be created in the root tree only, not through the remapping")
-        })
-    }
-
-    /// As [`Self::create`], where it matters not whether the entry is found afterwards.
-    pub(crate) fn declare(&mut self, binding: Binding, info: Type) -> Result<(), ConvertError> {
-        match self.create(binding, info) {
-            Err(error) if self.find(binding.create).is_none() => Err(error),
-            Err(error) if binding.create == binding.slot => Err(error),
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     /// Writes as a node's output port does: `info` is the port's type.
