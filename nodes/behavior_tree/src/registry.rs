@@ -330,6 +330,20 @@ impl Factory {
         models_xml(self.manifests().into_iter().filter(is_own))
     }
 
+    /// The filters of those substitutes that no node of a tree gets, as none has such a name, ID or path.
+    pub(crate) fn idle_substitutes(&self, tree: &Tree) -> Vec<&str> {
+        let filters = self.substitutions.iter().map(|(filter, _)| filter.as_str());
+        filters
+            .filter(|filter| {
+                !tree.nodes().any(|node| {
+                    node.name == *filter
+                        || node.id == *filter
+                        || matches_wildcard(&node.path, filter)
+                })
+            })
+            .collect()
+    }
+
     pub(crate) fn substitutions(&self) -> &[(String, Substitute)] {
         &self.substitutions
     }

@@ -86,6 +86,27 @@ fn nodes_of_a_model_run_with_outcomes() {
 }
 
 #[test]
+fn outcomes_for_a_node_that_is_not_there_are_told() {
+    let folder = Folder::new();
+    folder.write(
+        "outcomes.json",
+        r#"{"Grasp": "SUCCESS", "OpenHnad": "FAILURE", "*Open*": "SUCCESS"}"#,
+    );
+    let output = Command::new(env!("CARGO_BIN_EXE_behavior_tree"))
+        .args(RUN)
+        .current_dir(folder.0.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        told.contains("'OpenHnad'") && told.contains("'OpenHand' meant"),
+        "{told}"
+    );
+    assert!(!told.contains("'Grasp'"), "{told}");
+}
+
+#[test]
 fn a_model_in_the_tree_file_will_do() {
     let folder = Folder::new();
     let inner = MODEL.replace(r#"<root BTCPP_format="4">"#, "");

@@ -8,6 +8,7 @@ mod elements;
 mod entries;
 mod flow;
 mod outcomes;
+mod roots;
 mod scripts;
 mod trial;
 
@@ -63,7 +64,7 @@ impl Factory {
         elements::check(&mut sources, &factory);
         let main = main.filter(|_| !sources.trees.is_empty());
         let to_run = main.and_then(|main| tree_to_run(&mut sources, main));
-        let roots = flow::root_trees(&sources, to_run.as_ref());
+        let roots = roots::root_trees(&sources, to_run.as_ref());
         let runnable = factory.with_runnable_models();
         let mut to_try = None;
         for id in &roots {

@@ -10,6 +10,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{BAD_INPUT, NO, YES, outcomes};
 use crate::engine::Transition;
+use crate::load::names;
 use crate::loggers;
 use crate::recording;
 use crate::status::Status;
@@ -95,6 +96,12 @@ pub(crate) fn run(args: &RunArgs) -> u8 {
         Ok(tree) => tree,
         Err(error) => return report(args, &load_failed(error.to_string()), None, &[]),
     };
+    for filter in factory.idle_substitutes(&tree) {
+        let known = tree.nodes().flat_map(|node| [node.name, node.id]);
+        let near = names::nearest(filter, known)
+            .map_or_else(String::new, |near| format!(": was '{near}' meant?"));
+        eprintln!("warning: outcomes are laid down for '{filter}', but no node is called so{near}");
+    }
     #[cfg(feature = "groot2")]
     let _groot = match args.groot.publish(&mut tree) {
         Ok(publisher) => publisher,
