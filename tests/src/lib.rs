@@ -11,7 +11,9 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use serde_json::Value;
 
 /// How long anything may take on a slow machine before the test gives up on it.
@@ -114,18 +116,14 @@ impl Run {
     /// # Errors
     /// As [`Self::wait`].
     pub fn wait_for(&mut self, span: Duration) -> anyhow::Result<ExitStatus> {
-        let end = Instant::now() + span;
-        loop {
-            if let Some(status) = self.child.try_wait()? {
-                return Ok(status);
-            }
-            ensure!(
-                Instant::now() < end,
-                "the run has not ended within {span:?}\n{}",
-                self.terminal()
-            );
-            pause();
-        }
+        let id = pid(self.child.id())?;
+        let has_ended = self.child.try_wait()?.is_some() || ends_within(id, span)?;
+        ensure!(
+            has_ended,
+            "the run has not ended within {span:?}\n{}",
+            self.terminal()
+        );
+        Ok(self.child.wait()?)
     }
 
     /// Waits until the log of a node shows `text`.
@@ -212,11 +210,14 @@ impl Run {
         let end = Instant::now() + span;
         loop {
             let left = self.processes();
-            if left.is_empty() {
+            let Some((id, _)) = left.first() else {
                 return Ok(());
-            }
-            ensure!(Instant::now() < end, "left over after {span:?}: {left:?}");
-            pause();
+            };
+            let rest = end.saturating_duration_since(Instant::now());
+            ensure!(
+                ends_within(pid(*id)?, rest)?,
+                "left over after {span:?}: {left:?}"
+            );
         }
     }
 
@@ -335,6 +336,18 @@ fn pid(id: u32) -> anyhow::Result<Pid> {
         .ok()
         .and_then(Pid::from_raw)
         .context("no process number")
+}
+
+/// Waits until a process has ended, for as long as `span`.
+fn ends_within(process: Pid, span: Duration) -> anyhow::Result<bool> {
+    let handle = match pidfd_open(process, PidfdFlags::empty()) {
+        Ok(handle) => handle,
+        Err(Errno::SRCH) => return Ok(true),
+        Err(error) => return Err(error).context("cannot watch a process"),
+    };
+    let span = Timespec::try_from(span)?;
+    let n_ready = poll(&mut [PollFd::new(&handle, PollFlags::IN)], Some(&span))?;
+    Ok(n_ready > 0)
 }
 
 /// A port of loopback that nobody listens on.

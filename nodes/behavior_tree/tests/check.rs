@@ -224,6 +224,24 @@ fn models_are_looked_at_too() {
 }
 
 #[test]
+fn trees_that_use_each_other_twice_are_refused_before_they_fill_the_memory() {
+    let tree = |level: usize| {
+        let sub_tree = format!(r#"<SubTree ID="T{}"/>"#, level + 1);
+        format!(
+            r#"<BehaviorTree ID="T{level}"><Sequence>{sub_tree}{sub_tree}</Sequence></BehaviorTree>"#
+        )
+    };
+    let trees: String = (0..40).map(tree).collect();
+    let xml = format!(
+        r#"<root BTCPP_format="4" main_tree_to_execute="T0">{trees}<BehaviorTree ID="T40"><AlwaysSuccess/></BehaviorTree></root>"#
+    );
+    let codes: Vec<_> = faults_of(&xml).iter().map(|fault| fault.code).collect();
+    assert!(codes.contains(&"too-large"), "{codes:?}");
+    let error = Factory::new().load_text(&xml).err().unwrap();
+    assert_eq!(error.0.code, "too-large");
+}
+
+#[test]
 fn a_file_that_is_included_from_two_sides_is_no_fault() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, content: &str| {

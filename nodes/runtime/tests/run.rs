@@ -11,6 +11,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
 /// Longer than anything takes on a busy machine; only a failing test waits so long.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// What the stop may take.
@@ -163,7 +167,7 @@ impl Run<'_> {
         let output = self.child.wait_with_output().unwrap();
         for process in self.stage.all_lives() {
             assert!(
-                !is_alive(process),
+                ends_within(process, Duration::ZERO),
                 "process {process} is left over; {:#?}",
                 self.stage.journal()
             );
@@ -182,19 +186,22 @@ fn send(signal: &str, process: i32) {
     );
 }
 
-/// A process that has ended but is not yet waited for counts as dead.
-fn is_alive(process: i32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    stat.rsplit_once(')')
-        .is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
+/// Whether a process ends within `span`. One that is not yet waited for has ended.
+fn ends_within(process: i32, span: Duration) -> bool {
+    let handle = match pidfd_open(Pid::from_raw(process).unwrap(), PidfdFlags::empty()) {
+        Ok(handle) => handle,
+        Err(Errno::SRCH) => return true,
+        Err(error) => panic!("{error}"),
+    };
+    let span = Timespec::try_from(span).unwrap();
+    poll(&mut [PollFd::new(&handle, PollFlags::IN)], Some(&span)).unwrap() > 0
 }
 
 fn await_end(process: i32) {
-    let begin = Instant::now();
-    while is_alive(process) {
-        assert!(begin.elapsed() < PATIENCE, "process {process} does not end");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    assert!(
+        ends_within(process, PATIENCE),
+        "process {process} does not end"
+    );
 }
 
 fn text(bytes: &[u8]) -> String {

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::fault::Fault;
-use crate::load::build::build_to_check;
+use crate::load::build::{TOO_LARGE, build_to_check};
 use crate::load::models;
 use crate::load::names;
 use crate::load::sources::{Finding, Sources};
@@ -67,16 +67,23 @@ impl Factory {
         let roots = roots::root_trees(&sources, to_run.as_ref());
         let runnable = factory.with_runnable_models();
         let mut to_try = None;
+        let mut too_large = false;
         for id in &roots {
             match build_to_check(&runnable, &sources, id) {
                 Ok(tree) if reads && to_run.as_ref() == Some(id) => to_try = Some(tree),
                 Ok(_) => {}
-                Err(faults) => sources.findings.extend(faults),
+                Err(faults) => {
+                    too_large |= faults.iter().any(|fault| fault.code == TOO_LARGE);
+                    sources.findings.extend(faults);
+                }
             }
         }
         entries::check(&mut sources, &factory);
         outcomes::check(&mut sources, &factory, &roots);
-        flow::check(&mut sources, &factory, &roots, to_run.as_ref());
+        // It goes through each sub-tree as often as it is used.
+        if !too_large {
+            flow::check(&mut sources, &factory, &roots, to_run.as_ref());
+        }
         if let (Some(id), Some(tree)) = (to_run, to_try) {
             trial::check(&mut sources, &factory, &id, tree);
         }

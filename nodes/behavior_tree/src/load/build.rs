@@ -18,6 +18,10 @@ use crate::xml::{Attr, Document, Span};
 
 /// Levels over all sub-trees: each takes some stack in a tick.
 const MAX_TOTAL_DEPTH: u32 = 2048;
+/// Sub-trees and nodes in all, each counted as often as it is used: a short file whose trees use each other twice would fill
+/// any memory.
+const MAX_SUB_TREES: usize = 100_000;
+const MAX_NODES: usize = 10_000_000;
 
 pub(super) type Built<T> = Result<T, Finding>;
 
@@ -82,6 +86,9 @@ pub(super) struct Builder<'a> {
 pub(crate) fn build(factory: &Factory, sources: &Sources, id: &Arc<str>) -> Built<Tree> {
     make_tree(factory, sources, id, None).map(|(tree, _)| tree)
 }
+
+/// The code of the fault that a tree has too many nodes.
+pub(crate) const TOO_LARGE: &str = "too-large";
 
 /// Makes the tree `id` only to find every fault of it. The tree is none to run where there are any.
 pub(crate) fn build_to_check(
@@ -165,6 +172,12 @@ impl<'a> Builder<'a> {
                 ));
             }
             above = context.parent;
+        }
+        if self.contexts.len() > MAX_SUB_TREES || self.infos.len() > MAX_NODES {
+            let message = format!(
+                "the tree has more than {MAX_SUB_TREES} sub-trees or {MAX_NODES} nodes in all"
+            );
+            return Err(error(TOO_LARGE, message, "use fewer sub-trees".into()));
         }
         let Some(place) = self.sources.trees.get(id).copied() else {
             let known = self.sources.trees.keys().map(AsRef::as_ref);
