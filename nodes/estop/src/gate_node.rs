@@ -554,7 +554,7 @@ impl Gate {
         } else {
             level
         };
-        let milliseconds = |latency: Duration| format!("{:.3}", latency.as_secs_f64() * 1e3);
+        let milliseconds = |latency: f64| format!("{latency:.3}");
         let report = Report::new(level, message)
             .with("passed", self.counts.passed)
             .with("held", self.counts.held)
