@@ -122,12 +122,8 @@ fn complete_report(
     let mut report = match (left, outcome) {
         (Some(report), _) => report,
         (None, Outcome::MissionOver(_)) => return None,
-        (None, Outcome::Interrupted) => {
-            serde_json::json!({ "found": false, "class": class, "reason": "interrupted" })
-        }
-        (None, Outcome::BadSetup(_) | Outcome::GaveUp(_)) => {
-            serde_json::json!({ "found": false, "class": class })
-        }
+        (None, Outcome::Interrupted) => summary::unmeasured(class, "interrupted"),
+        (None, Outcome::BadSetup(why) | Outcome::GaveUp(why)) => summary::unmeasured(class, why),
     };
     summary::complete_report(&mut report, restarts);
     if let Outcome::BadSetup(why) | Outcome::GaveUp(why) = outcome {

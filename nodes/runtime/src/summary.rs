@@ -5,6 +5,43 @@ use std::path::Path;
 
 use serde_json::Value;
 
+/// What the report node measures: null in the report of a run that ended before that node was there.
+const MEASURED: [&str; 17] = [
+    "estimated_position",
+    "true_position",
+    "position_error_m",
+    "sim_time_s",
+    "wall_time_s",
+    "real_time_factor",
+    "path_length_m",
+    "collisions",
+    "min_clearance_m",
+    "goals",
+    "verdicts",
+    "frames",
+    "latency_ms",
+    "seed",
+    "world",
+    "missed_control_periods",
+    "versions",
+];
+
+/// The report of a run that ended before it could leave one.
+pub fn unmeasured(class: Option<&str>, reason: &str) -> Value {
+    let nulls = MEASURED.iter().map(|field| (*field, Value::Null));
+    let known = [
+        ("found", Value::from(false)),
+        ("class", Value::from(class)),
+        ("reason", Value::from(reason)),
+    ];
+    let fields = known.into_iter().chain(nulls);
+    Value::Object(
+        fields
+            .map(|(name, value)| (name.to_string(), value))
+            .collect(),
+    )
+}
+
 /// Adds what only the supervisor knows to the report: how often each node was started again. A report that already has
 /// restarts keeps them.
 pub fn complete_report(report: &mut Value, restarts: &[(String, usize)]) {
