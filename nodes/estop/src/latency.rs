@@ -24,7 +24,7 @@ impl Latencies {
 
     /// Adds one, in place of the oldest where the ring is full.
     pub fn add(&mut self, latency: Duration) {
-        self.ring_ms[self.count % Self::SIZE] = latency.as_secs_f64() * 1e3;
+        self.ring_ms[self.count % Self::SIZE] = latency.as_nanos() as f64 / 1e6;
         self.count += 1;
     }
 
