@@ -338,8 +338,11 @@ fn pid(id: u32) -> anyhow::Result<Pid> {
         .context("no process number")
 }
 
-/// Waits until a process has ended, for as long as `span`.
-fn ends_within(process: Pid, span: Duration) -> anyhow::Result<bool> {
+/// Waits until a process has ended, for as long as `span`. One that is not yet waited for has ended.
+///
+/// # Errors
+/// When the process cannot be watched.
+pub fn ends_within(process: Pid, span: Duration) -> anyhow::Result<bool> {
     let handle = match pidfd_open(process, PidfdFlags::empty()) {
         Ok(handle) => handle,
         Err(Errno::SRCH) => return Ok(true),

@@ -16,8 +16,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::Pid;
 use serde_json::Value;
 
 /// Longer than anything takes on a busy machine; only a failing test waits so long.
@@ -115,10 +114,8 @@ impl Stage {
 
     fn await_end(&mut self, process: usize) -> Option<i32> {
         let process = &mut self.processes[process];
-        let handle = pidfd_open(Pid::from_child(process), PidfdFlags::empty()).unwrap();
-        let patience = Timespec::try_from(PATIENCE).unwrap();
-        let n_ready = poll(&mut [PollFd::new(&handle, PollFlags::IN)], Some(&patience)).unwrap();
-        assert!(n_ready > 0, "it does not end");
+        let ended = e2e::ends_within(Pid::from_child(process), PATIENCE).unwrap();
+        assert!(ended, "it does not end");
         process.wait().unwrap().code()
     }
 

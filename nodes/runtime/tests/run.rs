@@ -11,9 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::Pid;
 
 /// Longer than anything takes on a busy machine; only a failing test waits so long.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -186,15 +184,8 @@ fn send(signal: &str, process: i32) {
     );
 }
 
-/// Whether a process ends within `span`. One that is not yet waited for has ended.
 fn ends_within(process: i32, span: Duration) -> bool {
-    let handle = match pidfd_open(Pid::from_raw(process).unwrap(), PidfdFlags::empty()) {
-        Ok(handle) => handle,
-        Err(Errno::SRCH) => return true,
-        Err(error) => panic!("{error}"),
-    };
-    let span = Timespec::try_from(span).unwrap();
-    poll(&mut [PollFd::new(&handle, PollFlags::IN)], Some(&span)).unwrap() > 0
+    e2e::ends_within(Pid::from_raw(process).unwrap(), span).unwrap()
 }
 
 fn await_end(process: i32) {

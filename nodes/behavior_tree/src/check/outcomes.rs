@@ -256,8 +256,8 @@ impl<'a> Analysis<'a> {
                 success: false,
                 ..child
             },
-            Builtin::Repeat => self.loops(here, &children, child, "num_cycles"),
-            Builtin::RetryUntilSuccessful => self.loops(here, &children, child, "num_attempts"),
+            Builtin::Repeat => self.loops(here, &children, child, Status::Success),
+            Builtin::RetryUntilSuccessful => self.loops(here, &children, child, Status::Failure),
             Builtin::KeepRunningUntilFailure => {
                 if !child.failure && !here.is_bounded {
                     let message =
@@ -309,24 +309,27 @@ impl<'a> Analysis<'a> {
         }
     }
 
-    /// `Repeat` goes on while its child succeeds, `RetryUntilSuccessful` while it fails.
+    /// `Repeat` goes on while its child succeeds, `RetryUntilSuccessful` while it fails: `on` says which it is.
     fn loops(
         &mut self,
         here: &Here<'a>,
         children: &[Here<'a>],
         child: Results,
-        port: &str,
+        on: Status,
     ) -> Results {
-        let is_repeat = port == "num_cycles";
-        let id = if is_repeat {
-            "Repeat"
+        // Without end it comes to what stops it alone.
+        let (id, port, verb, end) = if on == Status::Success {
+            let end = Results {
+                success: false,
+                ..child
+            };
+            ("Repeat", "num_cycles", "fail", end)
         } else {
-            "RetryUntilSuccessful"
-        };
-        let (on, end, verb) = if is_repeat {
-            (Status::Success, child.failure, "fail")
-        } else {
-            (Status::Failure, child.success, "succeed")
+            let end = Results {
+                failure: false,
+                ..child
+            };
+            ("RetryUntilSuccessful", "num_attempts", "succeed", end)
         };
         let count = here.document.attribute(here.element, port);
         let count = count
@@ -334,16 +337,12 @@ impl<'a> Analysis<'a> {
             .map(|(count, _)| count);
         match count {
             Some(-1) => {
-                if !end && !child.skipped && !here.is_bounded {
+                if end == Results::NONE && !here.is_bounded {
                     let message = format!("{id} for ever of what can never {verb}: it never ends");
                     let remedy = format!("give {port} a number, or let the child {verb}");
                     self.warn(here, "endless", message, &remedy);
                 }
-                Results {
-                    success: child.success && !is_repeat,
-                    failure: child.failure && is_repeat,
-                    ..child
-                }
+                end
             }
             Some(count) if count < 1 => {
                 for child in children {
