@@ -128,8 +128,19 @@ def shows_what_a_robot_shows(node):
     assert abs(node.newest["/sim/start_pose"].pose.position.x - 0.8) < 1e-9
 
 
+def wait_until_waited_for(node):
+    """Until the simulator has heard an acknowledgement it waits for nobody, and each side finds the other in its own time."""
+    for _ in range(20):
+        node.ran_ahead = False
+        node.run(1.0)
+        if not node.ran_ahead:
+            return
+    raise AssertionError("the simulator does not wait")
+
+
 def waits_for_its_controller(node):
     node.velocity = (0.2, 0.0)
+    wait_until_waited_for(node)
     node.image_stamps.clear()
     began, before = node.clock_ns, node.x()
     node.ran_ahead = False
