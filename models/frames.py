@@ -5,6 +5,7 @@ beside each (or under `labels/` instead of `images/`) a `.txt` with one line `cl
 per object (centre and size as fractions of the picture), and `classes.txt` with one name a line.
 """
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,7 +104,7 @@ def load(folder: Path, size: int, most: int | None = None, disturbed: bool = Fal
     paths = picture_paths(folder)[:most]
     images = np.empty((len(paths), size, size, 3), np.uint8)
     boxes = []
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
         generators = [np.random.default_rng(i) if disturbed else None for i in range(len(paths))]
         read = pool.map(lambda path, disturbance: _read_one(path, size, disturbance), paths, generators)
         for i, (square, labels) in enumerate(read):
@@ -157,16 +158,17 @@ def _vary_light(view: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     hsv[..., 0] = cv2.LUT(hsv[..., 0], ((steps + hue) % 180).astype(np.uint8))
     hsv[..., 1] = cv2.LUT(hsv[..., 1], (steps * saturation).clip(0, 255).astype(np.uint8))
     view = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
-    gain, gamma = rng.uniform(0.7, 1.3), float(np.exp(rng.uniform(-0.25, 0.25)))
-    view = cv2.LUT(view, (255 * (steps / 255) ** gamma * gain).clip(0, 255).astype(np.uint8))
-    if rng.random() < 0.2:
+    gain, gamma = rng.uniform(0.5, 1.4), float(np.exp(rng.uniform(-0.4, 0.4)))
+    light = gain * rng.uniform([0.85, 1.0, 0.85], [1.15, 1.0, 1.15])
+    view = cv2.LUT(view, (255 * (steps[:, None] / 255) ** gamma * light).clip(0, 255).astype(np.uint8)[None])
+    if rng.random() < 0.3:
         # As from a turning robot: smeared sideways.
-        view = cv2.blur(view, (int(rng.integers(2, 6)), 1))
+        view = cv2.blur(view, (int(rng.integers(2, 9)), 1))
     elif rng.random() < 0.2:
         view = cv2.GaussianBlur(view, (3, 3), rng.uniform(0.3, 1.0))
     if rng.random() < 0.5:
         noise = np.empty(view.shape, np.int16)
         cv2.setRNGSeed(int(rng.integers(2**31)))
-        cv2.randn(noise, (0, 0, 0), (float(rng.uniform(1, 10)),) * 3)
+        cv2.randn(noise, (0, 0, 0), (float(rng.uniform(1, 12)),) * 3)
         view = cv2.add(view, noise, dtype=cv2.CV_8U)
     return view

@@ -35,6 +35,14 @@ class Targets:
     classes: Tensor
     present: Tensor
 
+    def to(self, device: str) -> "Targets":
+        """The same on `device`."""
+        return Targets(*(part.to(device, non_blocking=True) for part in (self.boxes, self.classes, self.present)))
+
+    def pin_memory(self) -> "Targets":
+        """The same in memory that a GPU reads by itself."""
+        return Targets(self.boxes.pin_memory(), self.classes.pin_memory(), self.present.pin_memory())
+
 
 @dataclass
 class Assignment:
@@ -112,7 +120,7 @@ def distance_loss(sides: Tensor, distances: Tensor) -> Tensor:
 
 def detection_loss(sides: Tensor, logits: Tensor, targets: Targets, height: int, width: int) -> dict[str, Tensor]:
     """The parts of the loss, already weighted, of raw network outputs for pictures of `height` x `width`."""
-    centres, strides = anchors(height, width)
+    centres, strides = (part.to(sides.device) for part in anchors(height, width))
     distances = decode_distances(sides).transpose(1, 2) * strides
     boxes = torch.cat([centres - distances[..., :2], centres + distances[..., 2:]], dim=-1)
     logits = logits.transpose(1, 2)

@@ -1,11 +1,11 @@
-"""Trains the network on a folder of frames, on a CPU, within a given time: from nothing, or on from
-an earlier checkpoint or an exported model.
+"""Trains the network on a folder of frames within a given time: from nothing, or on from an earlier
+checkpoint or an exported model.
 
     python3 train.py --train FRAMES --val FRAMES --minutes 90 --out maze.pt
     python3 train.py --train FRAMES --val FRAMES --minutes 40 --start maze_yolov8.onnx --learning-rate 1e-3 --out better.pt
 
-A process a core, each on one thread with a network of its own. Every few steps each meets the others
-in the middle, at weights that lie in shared memory, without waiting for them (elastic averaging,
+On a GPU one process trains, and one a core makes the views for it. On a CPU a process a core trains,
+each on one thread with a network of its own. Every few steps each meets the others in the middle, at weights that lie in shared memory, without waiting for them (elastic averaging,
 arXiv:1412.6651, with all of the way gone at once): where cores are shared with other work no one
 waits for the slowest. The learning rate follows the clock, so that a slower machine ends as soon with
 fewer rounds. The weights kept are a running mean of those visited; they are written every few
@@ -23,6 +23,7 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor, multiprocessing, nn
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 import frames
 from evaluate import coco_metrics
@@ -35,6 +36,8 @@ from yolov8 import Exported, YoloV8
 VIEWS_UNTIL = 0.65
 VIEW_SIDE, VIEWS = 224, 16  # pixels; in a batch
 WHOLE_BATCH = 8
+# A GPU is hardly busier with whole pictures: no small views.
+GPU_BATCH = 64
 LAST_LEARNING_RATE = 0.01  # as a part of the highest
 WARM_UP = 0.03
 WEIGHT_DECAY = 0.02
@@ -58,12 +61,31 @@ class Average:
                 mine[name].lerp_(value, 1 - keep)
 
 
+class Views(IterableDataset):
+    """Batches of random views of the pictures `[N, 3, H, W]` in 0..255 and what is to be found in them, for a learner
+    (`rank`) or by a worker for one. Ends with the time."""
+
+    def __init__(self, data: frames.Frames, options: argparse.Namespace, start: float, rank: int = 0):
+        self.data, self.options, self.start, self.rank = data, options, start, rank
+
+    def __iter__(self):
+        worker = get_worker_info()
+        rng = np.random.default_rng([self.options.seed, worker.id if worker else self.rank])
+        left = np.empty(0, int)
+        while (progress := progress_of(self.options, self.start)) < 1:
+            width, height, batch = batch_shape(progress, self.options)
+            if len(left) < batch:
+                left = rng.permutation(len(self.data.images))
+            chosen, left = left[:batch], left[batch:]
+            yield batch_of(self.data, chosen, width, height, rng)
+
+
 def batch_of(
     data: frames.Frames, chosen: np.ndarray, width: int, height: int, rng: np.random.Generator
 ) -> tuple[Tensor, Targets]:
-    """Random views of the chosen pictures, ready for the network."""
+    """Random views of the chosen pictures."""
     views = [frames.vary(data.images[i], data.boxes[i], width, height, rng) for i in chosen]
-    images = torch.from_numpy(np.stack([view for view, _ in views])).permute(0, 3, 1, 2).float() / 255
+    images = torch.from_numpy(np.stack([view for view, _ in views])).permute(0, 3, 1, 2)
     most = max(1, max(len(boxes) for _, boxes in views))
     padded = torch.zeros(len(views), most, 5)
     present = torch.zeros(len(views), most, dtype=torch.bool)
@@ -71,6 +93,11 @@ def batch_of(
         padded[i, : len(boxes)] = torch.from_numpy(boxes)
         present[i, : len(boxes)] = True
     return images, Targets(padded[..., 1:], padded[..., 0].long(), present)
+
+
+def progress_of(options: argparse.Namespace, start: float) -> float:
+    """The part of the time that is over."""
+    return (time.monotonic() - start) / (options.minutes * 60)
 
 
 def learning_rate(progress: float) -> float:
@@ -94,12 +121,12 @@ def optimizer_of(network: nn.Module) -> torch.optim.Optimizer:
 @torch.no_grad()
 def measure(network: nn.Module, data: frames.Frames) -> dict[str, float]:
     """The figures of `evaluate.py` for a network that is not exported yet."""
-    size = data.images.shape[1]
-    model = Exported(network, size, size).eval()
+    size, device = data.images.shape[1], next(network.parameters()).device
+    model = Exported(network, size, size).eval().to(device)
     found = []
     for image in data.images:
-        output = model(torch.from_numpy(image).permute(2, 0, 1).unsqueeze(0).float() / 255)
-        found.append(detections(output[0].numpy(), confidence=0.001, iou=0.7))
+        output = model(torch.from_numpy(image).to(device).permute(2, 0, 1).unsqueeze(0).float() / 255)
+        found.append(detections(output[0].cpu().numpy(), confidence=0.001, iou=0.7))
     return coco_metrics(data, found)
 
 
@@ -121,12 +148,13 @@ class Meeting:
                 value.copy_(self.weights[name].lerp_(value, 0.5))
 
 
-def batch_shape(progress: float, size: int) -> tuple[int, int, int]:
+def batch_shape(progress: float, options: argparse.Namespace) -> tuple[int, int, int]:
     """Width, height and number of the views in a batch."""
-    if progress < VIEWS_UNTIL:
-        return VIEW_SIDE, VIEW_SIDE, VIEWS
     # Pictures are wider than high: little of the grey above and below.
-    return size, -(-size * 3 // 4 // 32) * 32, WHOLE_BATCH
+    whole = options.size, -(-options.size * 3 // 4 // 32) * 32
+    if options.device == "cuda":
+        return *whole, GPU_BATCH
+    return (VIEW_SIDE, VIEW_SIDE, VIEWS) if progress < VIEWS_UNTIL else (*whole, WHOLE_BATCH)
 
 
 def learn(
@@ -140,39 +168,39 @@ def learn(
 ) -> None:
     """One process's part, until the time is over; the first also reports and keeps the running mean."""
     torch.manual_seed(options.seed + rank)
-    rng = np.random.default_rng([options.seed, rank])
-    network = copy.deepcopy(network).to(memory_format=torch.channels_last).train()
+    network = copy.deepcopy(network).to(options.device, memory_format=torch.channels_last).train()
     average = Average(network)
     optimizer = optimizer_of(network)
-    budget = options.minutes * 60
+    views = Views(data, options, start, rank)
+    on_gpu = options.device == "cuda"
+    if on_gpu:
+        views = DataLoader(views, batch_size=None, num_workers=options.processes, pin_memory=True)
+    learners = 1 if on_gpu else options.processes
     step = seen = 0
     next_report, recent = options.report_minutes * 60, []
-    left = np.empty(0, int)
-    while (elapsed := time.monotonic() - start) < budget:
-        progress = elapsed / budget
-        width, height, batch = batch_shape(progress, options.size)
-        if len(left) < batch:
-            left = rng.permutation(len(data.images))
-        chosen, left = left[:batch], left[batch:]
-        images, targets = batch_of(data, chosen, width, height, rng)
+    for images, targets in views:
+        elapsed = time.monotonic() - start
+        images, targets = images.to(options.device, non_blocking=True), targets.to(options.device)
+        batch, _, height, width = images.shape
         for group in optimizer.param_groups:
-            group["lr"] = options.learning_rate * learning_rate(progress)
-        sides, logits = network(images.to(memory_format=torch.channels_last))
-        parts = detection_loss(sides, logits, targets, height, width)
+            group["lr"] = options.learning_rate * learning_rate(min(1, progress_of(options, start)))
+        with torch.autocast("cuda", torch.bfloat16, enabled=on_gpu):
+            sides, logits = network(images.float().div(255).contiguous(memory_format=torch.channels_last))
+        parts = detection_loss(sides.float(), logits.float(), targets, height, width)
         optimizer.zero_grad(set_to_none=True)
         sum(parts.values()).backward()
         nn.utils.clip_grad_norm_(network.parameters(), 10.0)
         optimizer.step()
         step, seen = step + 1, seen + batch
-        if step % MEET_STEPS == 0:
+        if learners > 1 and step % MEET_STEPS == 0:
             meeting.join(network)
         if rank > 0:
             continue
         average.update(network)
-        recent.append([part.item() for part in parts.values()])
+        recent.append(torch.stack(list(parts.values())).detach())
         if step % 100 == 0:
-            means = ", ".join(f"{name} {value:.3f}" for name, value in zip(parts, np.mean(recent, axis=0)))
-            rounds = seen * options.processes / len(data.images)
+            means = ", ".join(f"{name} {value:.3f}" for name, value in zip(parts, torch.stack(recent).mean(0).tolist()))
+            rounds = seen * learners / len(data.images)
             print(f"{elapsed / 60:.1f} min, step {step}, {rounds:.1f} rounds, {width}x{height}: {means}", flush=True)
             recent = []
         if elapsed >= next_report:
@@ -207,7 +235,7 @@ def train(options: argparse.Namespace) -> None:
     fork = multiprocessing.get_context("fork")
     others = [
         fork.Process(target=learn, args=(options, rank, network, meeting, start, data, val), daemon=True)
-        for rank in range(1, options.processes)
+        for rank in range(1, options.processes if options.device == "cpu" else 1)
     ]
     for process in others:
         process.start()
@@ -221,6 +249,7 @@ def main() -> None:
     parser.add_argument("--train", type=Path, required=True, help="folder of training frames")
     parser.add_argument("--val", type=Path, required=True, help="folder of frames to measure by")
     parser.add_argument("--out", type=Path, required=True, help="checkpoint to write (.pt)")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="what trains (default: %(default)s)")
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="(default: one a core, %(default)s)")
     parser.add_argument("--minutes", type=float, default=90, help="time to train for (default: %(default)s)")
     parser.add_argument("--start", type=Path, help="checkpoint or exported model to go on from (default: random weights)")
