@@ -74,14 +74,19 @@ def read_rgb(path: Path) -> np.ndarray:
     return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
 
 
+def _other_light(rng: np.random.Generator) -> np.ndarray:
+    """What each level becomes in other light, `[256, 3]`: brightness, contrast and colour of the light changed."""
+    gain, gamma = rng.uniform(0.5, 1.4), np.exp(rng.uniform(-0.4, 0.4))
+    light = gain * rng.uniform([0.85, 1.0, 0.85], [1.15, 1.0, 1.15])
+    return 255 * (np.arange(256)[:, None] / 255) ** gamma * light
+
+
 def disturb(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The picture as a camera on a turning robot takes it in other light: smeared sideways by up to 2 % of
     its width, noise of up to 14 levels, brightness, contrast and colour of the light changed."""
     length = int(rng.integers(1, picture.shape[1] // 50 + 1))
     picture = cv2.blur(picture, (length, 1))
-    gain, gamma = rng.uniform(0.5, 1.4), np.exp(rng.uniform(-0.4, 0.4))
-    light = gain * rng.uniform([0.85, 1.0, 0.85], [1.15, 1.0, 1.15])
-    levels = 255 * (picture / 255) ** gamma * light
+    levels = _other_light(rng)[picture, np.arange(3)]
     levels += rng.normal(0, rng.uniform(4, 14), picture.shape)
     return levels.round().clip(0, 255).astype(np.uint8)
 
@@ -158,9 +163,7 @@ def _vary_light(view: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     hsv[..., 0] = cv2.LUT(hsv[..., 0], ((steps + hue) % 180).astype(np.uint8))
     hsv[..., 1] = cv2.LUT(hsv[..., 1], (steps * saturation).clip(0, 255).astype(np.uint8))
     view = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
-    gain, gamma = rng.uniform(0.5, 1.4), float(np.exp(rng.uniform(-0.4, 0.4)))
-    light = gain * rng.uniform([0.85, 1.0, 0.85], [1.15, 1.0, 1.15])
-    view = cv2.LUT(view, (255 * (steps[:, None] / 255) ** gamma * light).clip(0, 255).astype(np.uint8)[None])
+    view = cv2.LUT(view, _other_light(rng).clip(0, 255).astype(np.uint8)[None])
     if rng.random() < 0.3:
         # As from a turning robot: smeared sideways.
         view = cv2.blur(view, (int(rng.integers(2, 9)), 1))

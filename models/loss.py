@@ -10,6 +10,7 @@ bottom) in input pixels.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -37,11 +38,14 @@ class Targets:
 
     def to(self, device: str) -> "Targets":
         """The same on `device`."""
-        return Targets(*(part.to(device, non_blocking=True) for part in (self.boxes, self.classes, self.present)))
+        return self._each(lambda part: part.to(device, non_blocking=True))
 
     def pin_memory(self) -> "Targets":
         """The same in memory that a GPU reads by itself."""
-        return Targets(self.boxes.pin_memory(), self.classes.pin_memory(), self.present.pin_memory())
+        return self._each(Tensor.pin_memory)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "Targets":
+        return Targets(change(self.boxes), change(self.classes), change(self.present))
 
 
 @dataclass

@@ -5,11 +5,12 @@ checkpoint or an exported model.
     python3 train.py --train FRAMES --val FRAMES --minutes 40 --start maze_yolov8.onnx --learning-rate 1e-3 --out better.pt
 
 On a GPU one process trains, and one a core makes the views for it. On a CPU a process a core trains,
-each on one thread with a network of its own. Every few steps each meets the others in the middle, at weights that lie in shared memory, without waiting for them (elastic averaging,
-arXiv:1412.6651, with all of the way gone at once): where cores are shared with other work no one
-waits for the slowest. The learning rate follows the clock, so that a slower machine ends as soon with
-fewer rounds. The weights kept are a running mean of those visited; they are written every few
-minutes, so that `export.py` can make a model of them at any time.
+each on one thread with a network of its own. Every few steps each meets the others in the middle, at
+weights that lie in shared memory, without waiting for them (elastic averaging, arXiv:1412.6651, with
+all of the way gone at once): where cores are shared with other work no one waits for the slowest. The
+learning rate follows the clock, so that a slower machine ends as soon with fewer rounds. The weights
+kept are a running mean of those visited; they are written every few minutes, so that `export.py` can
+make a model of them at any time.
 """
 
 import argparse
@@ -95,6 +96,11 @@ def batch_of(
     return images, Targets(padded[..., 1:], padded[..., 0].long(), present)
 
 
+def learners(options: argparse.Namespace) -> int:
+    """How many processes train."""
+    return 1 if options.device == "cuda" else options.processes
+
+
 def progress_of(options: argparse.Namespace, start: float) -> float:
     """The part of the time that is over."""
     return (time.monotonic() - start) / (options.minutes * 60)
@@ -175,15 +181,15 @@ def learn(
     on_gpu = options.device == "cuda"
     if on_gpu:
         views = DataLoader(views, batch_size=None, num_workers=options.processes, pin_memory=True)
-    learners = 1 if on_gpu else options.processes
     step = seen = 0
-    next_report, recent = options.report_minutes * 60, []
+    next_report, recent = options.report_minutes, []
     for images, targets in views:
-        elapsed = time.monotonic() - start
+        progress = progress_of(options, start)
+        minutes = progress * options.minutes
         images, targets = images.to(options.device, non_blocking=True), targets.to(options.device)
         batch, _, height, width = images.shape
         for group in optimizer.param_groups:
-            group["lr"] = options.learning_rate * learning_rate(min(1, progress_of(options, start)))
+            group["lr"] = options.learning_rate * learning_rate(min(1, progress))
         with torch.autocast("cuda", torch.bfloat16, enabled=on_gpu):
             sides, logits = network(images.float().div(255).contiguous(memory_format=torch.channels_last))
         parts = detection_loss(sides.float(), logits.float(), targets, height, width)
@@ -192,7 +198,7 @@ def learn(
         nn.utils.clip_grad_norm_(network.parameters(), 10.0)
         optimizer.step()
         step, seen = step + 1, seen + batch
-        if learners > 1 and step % MEET_STEPS == 0:
+        if learners(options) > 1 and step % MEET_STEPS == 0:
             meeting.join(network)
         if rank > 0:
             continue
@@ -200,13 +206,13 @@ def learn(
         recent.append(torch.stack(list(parts.values())).detach())
         if step % 100 == 0:
             means = ", ".join(f"{name} {value:.3f}" for name, value in zip(parts, torch.stack(recent).mean(0).tolist()))
-            rounds = seen * learners / len(data.images)
-            print(f"{elapsed / 60:.1f} min, step {step}, {rounds:.1f} rounds, {width}x{height}: {means}", flush=True)
+            rounds = seen * learners(options) / len(data.images)
+            print(f"{minutes:.1f} min, step {step}, {rounds:.1f} rounds, {width}x{height}: {means}", flush=True)
             recent = []
-        if elapsed >= next_report:
+        if minutes >= next_report:
             save_checkpoint(options.out, average.network, data.names, options.size)
-            print(f"{elapsed / 60:.1f} min: {measure(average.network, val)}", flush=True)
-            next_report = elapsed + options.report_minutes * 60
+            print(f"{minutes:.1f} min: {measure(average.network, val)}", flush=True)
+            next_report = minutes + options.report_minutes
     print(f"process {rank}: {seen / len(data.images):.1f} rounds", flush=True)
     if rank == 0:
         save_checkpoint(options.out, average.network, data.names, options.size)
@@ -235,7 +241,7 @@ def train(options: argparse.Namespace) -> None:
     fork = multiprocessing.get_context("fork")
     others = [
         fork.Process(target=learn, args=(options, rank, network, meeting, start, data, val), daemon=True)
-        for rank in range(1, options.processes if options.device == "cpu" else 1)
+        for rank in range(1, learners(options))
     ]
     for process in others:
         process.start()
