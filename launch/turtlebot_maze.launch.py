@@ -8,7 +8,9 @@ robot while its client is dead, and ends the nodes in the safe order one by one.
 the e-stop gate and its guard see to it by themselves that the base stands.
 """
 
+import atexit
 import os
+import shutil
 import tempfile
 import tomllib
 from xml.etree import ElementTree
@@ -123,6 +125,7 @@ def placeholders(given, graph, robot):
             if not os.path.isfile(values[name]):
                 raise RuntimeError(f'{name}:={values[name]}: there is no such file')
     sockets = tempfile.mkdtemp(prefix='turtlebot-maze-')
+    atexit.register(shutil.rmtree, sockets, ignore_errors=True)
     out = os.path.abspath(given['out'])
     os.makedirs(out, exist_ok=True)
     values['out'] = out
