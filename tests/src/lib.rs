@@ -5,6 +5,7 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::inotify;
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use serde_json::Value;
@@ -70,6 +72,8 @@ impl Run {
     /// When the program is not there.
     pub fn start(options: &[&str]) -> anyhow::Result<Self> {
         let out = tempfile::tempdir()?;
+        // There before the run makes it, so that it can be watched.
+        std::fs::create_dir(out.path().join("logs"))?;
         let domain = NEXT_DOMAIN.fetch_add(1, Ordering::Relaxed);
         let port = free_port()?;
         let errors = File::create(out.path().join("terminal.log"))?;
@@ -131,30 +135,29 @@ impl Run {
     /// # Errors
     /// When the run ends before, or not in time.
     pub fn wait_for_log(&mut self, node: &str, text: &str) -> anyhow::Result<()> {
-        let end = Instant::now() + PATIENCE;
-        loop {
-            if self.log(node).contains(text) {
-                return Ok(());
-            }
-            if let Some(status) = self.child.try_wait()? {
-                bail!(
-                    "the run ended ({status}) before {node} said \"{text}\"\n{}",
-                    self.terminal()
-                );
-            }
-            ensure!(
-                Instant::now() < end,
-                "{node} has not said \"{text}\"\n{}",
-                self.terminal()
-            );
-            pause();
-        }
+        let writer = match self.child.try_wait()? {
+            Some(_) => None,
+            None => Some(pidfd_open(pid(self.child.id())?, PidfdFlags::empty())?),
+        };
+        let has_come = text_comes(&self.log_file(node), writer.as_ref(), PATIENCE, |log| {
+            log.contains(text)
+        })?;
+        ensure!(
+            has_come,
+            "{node} has not said \"{text}\"; the run's end: {:?}\n{}",
+            self.child.try_wait()?,
+            self.terminal()
+        );
+        Ok(())
     }
 
     /// The log of a node so far.
     pub fn log(&self, node: &str) -> String {
-        let file = self.out.path().join("logs").join(format!("{node}.log"));
-        std::fs::read_to_string(file).unwrap_or_default()
+        std::fs::read_to_string(self.log_file(node)).unwrap_or_default()
+    }
+
+    fn log_file(&self, node: &str) -> PathBuf {
+        self.out.path().join("logs").join(format!("{node}.log"))
     }
 
     /// What the terminal showed so far.
@@ -353,15 +356,47 @@ pub fn ends_within(process: Pid, span: Duration) -> anyhow::Result<bool> {
     Ok(n_ready > 0)
 }
 
+/// Waits until `is_there` holds for the text of a file, which need not exist yet, in a folder that does. False when it
+/// does not within `span`, or when `writer` ends before.
+///
+/// # Errors
+/// When the folder cannot be watched.
+pub fn text_comes(
+    file: &Path,
+    writer: Option<&OwnedFd>,
+    span: Duration,
+    is_there: impl Fn(&str) -> bool,
+) -> anyhow::Result<bool> {
+    let folder = file.parent().context("no file")?;
+    let end = Instant::now() + span;
+    let mut is_over = false;
+    loop {
+        // Before the look, so that no change is missed between the two.
+        let changes = inotify::init(inotify::CreateFlags::CLOEXEC)?;
+        inotify::add_watch(
+            &changes,
+            folder,
+            inotify::WatchFlags::CREATE | inotify::WatchFlags::MODIFY,
+        )
+        .with_context(|| format!("cannot watch {}", folder.display()))?;
+        if is_there(&std::fs::read_to_string(file).unwrap_or_default()) {
+            return Ok(true);
+        }
+        if is_over {
+            return Ok(false);
+        }
+        let mut watched = vec![PollFd::new(&changes, PollFlags::IN)];
+        watched.extend(writer.map(|writer| PollFd::new(writer, PollFlags::IN)));
+        let rest = Timespec::try_from(end.saturating_duration_since(Instant::now()))?;
+        let n_ready = poll(&mut watched, Some(&rest))?;
+        is_over = n_ready == 0 || watched.get(1).is_some_and(|end| !end.revents().is_empty());
+    }
+}
+
 /// A port of loopback that nobody listens on.
 ///
 /// # Errors
 /// When there is none.
 pub fn free_port() -> anyhow::Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
-}
-
-/// Between two looks at something outside that tells no one when it changes.
-fn pause() {
-    std::thread::sleep(Duration::from_millis(50));
 }
