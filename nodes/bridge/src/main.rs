@@ -75,6 +75,8 @@ fn main() -> ExitCode {
         .with_env_filter(filter)
         // Colours are for a terminal, not for a log file.
         .with_ansi(std::io::stderr().is_terminal())
+        // Told on standard error too, which panics where that cannot be written.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr);
     match flags.log_format.as_str() {
         "json" => log.json().init(),

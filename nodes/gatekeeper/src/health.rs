@@ -92,11 +92,9 @@ impl Health {
             (Level::Ok, "judging goals".to_owned())
         };
         if level == Level::Ok && !self.ready {
-            self.ready = true;
-            ros_node::ready();
+            self.ready = ros_node::ready();
         }
-        if message != self.told {
-            ros_node::status(&message);
+        if message != self.told && ros_node::status(&message) {
             self.told.clone_from(&message);
         }
         let figures = &self.figures;

@@ -10,6 +10,8 @@ use anyhow::{Context as _, anyhow};
 use clap::Parser;
 use futures::executor::{LocalPool, LocalSpawner};
 use futures::task::LocalSpawnExt;
+use tracing_appender::non_blocking;
+use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::EnvFilter;
 
 use crate::args;
@@ -22,6 +24,8 @@ pub struct RosNode {
     pool: LocalPool,
     clock: Clock,
     stop: Arc<AtomicBool>,
+    /// Writes what is left of the log when it is dropped, so last.
+    _log: WorkerGuard,
 }
 
 impl RosNode {
@@ -118,7 +122,7 @@ fn start<A: Parser>(name: &str) -> anyhow::Result<(A, RosNode)> {
         .clone()
         .ignore_errors(true)
         .try_get_matches_from(&own)?;
-    start_logging(matches.get_one::<String>("log_format").map(String::as_str));
+    let log = start_logging(matches.get_one::<String>("log_format").map(String::as_str));
 
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
@@ -150,11 +154,15 @@ fn start<A: Parser>(name: &str) -> anyhow::Result<(A, RosNode)> {
         pool: LocalPool::new(),
         clock,
         stop,
+        _log: log,
     };
     Ok((flags, node))
 }
 
-fn start_logging(format: Option<&str>) {
+/// Neither waits for standard error nor fails with it: with a full disk or a terminal that has stopped, a node goes on
+/// without its log.
+fn start_logging(format: Option<&str>) -> WorkerGuard {
+    let (writer, guard) = non_blocking(std::io::stderr());
     // RUST_LOG overrides; ROS's middleware below is quiet unless it warns.
     let filter =
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,zenoh=warn"));
@@ -162,10 +170,12 @@ fn start_logging(format: Option<&str>) {
         .with_env_filter(filter)
         // Colours are for a terminal, not for a log file.
         .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
+        .log_internal_errors(false)
+        .with_writer(writer);
     // A second subscriber in one process (tests) is refused, which is as well.
     let _ = match format {
         Some("json") => builder.json().try_init(),
         _ => builder.try_init(),
     };
+    guard
 }

@@ -91,10 +91,13 @@ fn log_to(out: &Path) -> Result<()> {
         .with_ansi(std::io::stderr().is_terminal())
         .without_time()
         .with_target(false)
+        // Told on standard error too, which panics where that cannot be written.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr);
     let log = tracing_subscriber::fmt::layer()
         .with_ansi(false)
         .with_target(false)
+        .log_internal_errors(false)
         .with_writer(file);
     let level = tracing_subscriber::filter::LevelFilter::INFO;
     tracing_subscriber::registry()

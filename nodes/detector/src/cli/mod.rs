@@ -243,6 +243,8 @@ fn start_log(json: bool) {
         .unwrap_or_else(|_| EnvFilter::new("info,zenoh=warn,ort=warn"));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // Told on standard error too, which panics where that cannot be written.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr);
     if json { log.json().init() } else { log.init() }
 }
