@@ -1,7 +1,7 @@
 """Watches how the robot stops: the commands on /cmd_vel and the base's true speed.
 
 Prints `DRIVING` once the robot is driven, `HELD source` when the gate holds it for want of a client, `STILL seconds` when the
-base stands after that, and at the end, when nobody publishes commands any more,
+base stands after that, `LATCHED source` when the gate is latched, and at the end, when nobody publishes commands any more,
 `STOPPED {"last": [v, w], "speed": …, "commands": …, "still_within_s": …}`.
 """
 
@@ -50,6 +50,8 @@ def main():
         if message.state == EmergencyStopState.HOLDING and message.source.startswith("client"):
             held_at = time.monotonic()
             print("HELD", message.source, flush=True)
+        elif message.state == EmergencyStopState.LATCHED:
+            print("LATCHED", message.source, flush=True)
 
     node.create_subscription(TwistStamped, "/cmd_vel", on_command, 100)
     node.create_subscription(Odometry, "/sim/ground_truth", on_truth, 100)

@@ -164,6 +164,8 @@ impl Common<'_> {
             args.extend(
                 ["--ros-args", "--params-file", &self.params, "-p", &sim_time].map(String::from),
             );
+            // A restart adds arguments of the node's own.
+            args.push("--".to_owned());
         }
         let log = self.out.join("logs").join(format!("{}.log", node.name));
         // Restarts append to it; an earlier run in the same folder has nothing to say here.
