@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// Zeros go out at least this often while nothing else does: 20 Hz.
 pub const ZERO_PERIOD: Duration = Duration::from_millis(50);
-/// A command that arrives this soon after a reset was sent before it, and is held.
+/// A command that arrives this soon after a reset or a stall was sent before it, and is held.
 pub const FRESH_AFTER: Duration = Duration::from_millis(100);
 
 /// A velocity in the base frame, as in `geometry_msgs/Twist`.
@@ -77,7 +77,8 @@ pub struct State {
     last_valid: Option<Duration>,
     refused: Option<Refusal>,
     last_zero: Option<Duration>,
-    last_reset: Option<Duration>,
+    /// The last reset or stall: what was sent before it may arrive until `FRESH_AFTER` later.
+    fresh_since: Option<Duration>,
 }
 
 /// What can happen.
@@ -89,6 +90,8 @@ pub enum Event {
     Time,
     /// Whether any client is lost has changed.
     Held(bool),
+    /// The gate itself was held up for longer than a command is good for.
+    Stalled,
     /// Somebody stops the robot.
     Latch,
     /// Somebody frees it.
@@ -203,6 +206,10 @@ pub fn decide(state: State, now: Duration, event: Event, limits: &Limits) -> Dec
                 nothing(state)
             }
         }
+        Event::Stalled => nothing(State {
+            fresh_since: Some(now),
+            ..state
+        }),
         Event::Latch => zero(
             State {
                 latched: true,
@@ -218,14 +225,14 @@ pub fn decide(state: State, now: Duration, event: Event, limits: &Limits) -> Dec
         Event::Reset {
             cause_persists: false,
         } => {
-            let last_reset = if state.latched {
+            let fresh_since = if state.latched {
                 Some(now)
             } else {
-                state.last_reset
+                state.fresh_since
             };
             nothing(State {
                 latched: false,
-                last_reset,
+                fresh_since,
                 refused: None,
                 ..state
             })
@@ -236,7 +243,7 @@ pub fn decide(state: State, now: Duration, event: Event, limits: &Limits) -> Dec
 fn judge(state: State, now: Duration, velocity: &Velocity, limits: &Limits) -> Decision {
     let refusal = limits.check(velocity).err();
     let is_stale = state
-        .last_reset
+        .fresh_since
         .is_some_and(|at| now.saturating_sub(at) < FRESH_AFTER);
     if state.latched || state.held || is_stale {
         return zero(state, now, refusal);

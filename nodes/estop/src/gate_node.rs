@@ -19,8 +19,8 @@ use ros_node::time::Clock;
 use ros_node::{RosNode, qos};
 
 use crate::control::{self, Order};
-use crate::gate::{Event, Limits, Mode, Output, Refusal, State, decide};
-use crate::guard_link::{HEARTBEAT_PERIOD, Pulse};
+use crate::gate::{Event, FRESH_AFTER, Limits, Mode, Output, Refusal, State, decide};
+use crate::guard_link::{HEARTBEAT_PERIOD, LOST_AFTER, Pulse};
 use crate::latency::Latencies;
 use crate::publishers::Watch;
 use crate::standing::Standing;
@@ -183,6 +183,7 @@ struct Gate {
     watch: Watch,
     watched_at: Option<Duration>,
     taken_at: Duration,
+    stalled_at: Option<Duration>,
     standing: Standing,
     counts: Counts,
     latencies: Latencies,
@@ -227,6 +228,7 @@ impl Gate {
             watch: Watch::default(),
             watched_at: None,
             taken_at: Duration::ZERO,
+            stalled_at: None,
             standing: Standing::new(Duration::ZERO),
             counts: Counts::default(),
             latencies: Latencies::new(),
@@ -255,9 +257,14 @@ impl Gate {
     /// reset that was sent before it.
     fn take(&mut self, inputs: &mut Inputs, signals: &Receiver<Signal>) {
         let arrived = Instant::now();
-        // After a stall what has waited is old: the base has stopped, or the guard has stopped it.
-        let is_old = self.now().saturating_sub(self.taken_at) > self.limits.command_timeout;
-        self.taken_at = self.now();
+        let now = self.now();
+        // What has waited for so long is old: the base has stopped, or the guard has stopped it. It comes in over
+        // several rounds, as ROS hands over one message a topic at a time.
+        if now.saturating_sub(self.taken_at) > self.limits.command_timeout.min(LOST_AFTER) {
+            self.stalled_at = Some(now);
+            self.happen(Event::Stalled);
+        }
+        self.taken_at = now;
         while let Some(odometry) = next(&mut inputs.odometry) {
             let twist = odometry.twist.twist;
             self.standing.odometry(
@@ -267,15 +274,11 @@ impl Gate {
             );
         }
         while let Some(command) = next(&mut inputs.commands) {
-            if is_old {
-                self.counts.held += 1;
-            } else {
-                self.judge(command, arrived);
-            }
+            self.judge(command, arrived);
         }
         while let Some(request) = next(&mut inputs.resets) {
-            let (freed, message) = self.reset();
-            respond(request, freed, message);
+            let (is_freed, message) = self.reset();
+            respond(request, is_freed, message);
         }
         for signal in signals.try_iter() {
             self.obey(signal);
@@ -337,26 +340,22 @@ impl Gate {
 
     /// The first cause of a latched stop stays on show: it is what has to be cleared.
     fn latch(&mut self, source: &str, reason: &str) {
-        if self.mode() != Mode::Latched {
-            tracing::warn!("stop latched by {source}: {reason}");
+        let is_new = self.mode() != Mode::Latched;
+        if is_new {
             self.latch_cause = Cause {
                 source: source.into(),
                 reason: reason.into(),
             };
         }
         self.happen(Event::Latch);
+        if is_new {
+            tracing::warn!("stop latched by {source}: {reason}");
+        }
     }
 
+    /// Whether it has freed the stop, and what to say.
     fn reset(&mut self) -> (bool, String) {
-        let persists = match &self.foreign {
-            Some(foreign) => Some(format!(
-                "{foreign} still publishes on {OUTPUT}; end it first (what was killed, a gate too, leaves the ROS graph \
-                 after up to 20 s)"
-            )),
-            None => self
-                .is_over
-                .then(|| "the run is over; the gate is ending".to_string()),
-        };
+        let persists = self.why_not_to_free();
         self.happen(Event::Reset {
             cause_persists: persists.is_some(),
         });
@@ -373,6 +372,22 @@ impl Gate {
                 (true, message)
             }
         }
+    }
+
+    fn why_not_to_free(&self) -> Option<String> {
+        if let Some(foreign) = &self.foreign {
+            return Some(format!(
+                "{foreign} still publishes on {OUTPUT}; end it first (what was killed, a gate too, leaves the ROS graph \
+                 after up to 20 s)"
+            ));
+        }
+        if self.is_over {
+            return Some("the run is over; the gate is ending".to_string());
+        }
+        let is_old = |at| self.now().saturating_sub(at) < FRESH_AFTER;
+        self.stalled_at.is_some_and(is_old).then(|| {
+            "the gate was held up, and this may be older than a stop; call again".to_string()
+        })
     }
 
     /// Anything but a command.
@@ -457,9 +472,8 @@ impl Gate {
             Mode::Free => "free",
             _ => "holding",
         };
-        if status != self.status {
+        if status != self.status && ros_node::status(status) {
             self.status = status;
-            ros_node::status(status);
         }
     }
 

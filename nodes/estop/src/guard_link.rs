@@ -1,10 +1,12 @@
-//! The line between the gate and its guard: a stream socket on which the gate shows that it lives. The guard answers once,
-//! with the identity of its publisher.
+//! The line between the gate and its guard: a stream socket on which the gate shows that it lives. The guard answers with
+//! the identity of its publisher, and then shows that it lives, too.
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rustix::io::Errno;
@@ -18,6 +20,9 @@ pub const HEARTBEAT_PERIOD: Duration = Duration::from_millis(50);
 /// A gate that has not shown it for so long is dead.
 pub const LOST_AFTER: Duration = Duration::from_millis(300);
 
+/// A guard that has not shown it for so long counts as absent.
+const GUARD_LOST_AFTER: Duration = Duration::from_secs(1);
+
 const HEARTBEAT: u8 = b'.';
 /// The gate's last byte when it has ended in good order, with the base standing.
 const FAREWELL: u8 = b'Q';
@@ -28,6 +33,10 @@ pub struct Pulse {
     path: PathBuf,
     stream: Option<UnixStream>,
     signals: Sender<Signal>,
+    /// Counts the guard's signs of life.
+    echoes: Arc<AtomicU64>,
+    echoes_seen: u64,
+    heard_at: Instant,
 }
 
 impl Pulse {
@@ -37,12 +46,15 @@ impl Pulse {
             path: path.to_path_buf(),
             stream: None,
             signals,
+            echoes: Arc::default(),
+            echoes_seen: 0,
+            heard_at: Instant::now(),
         }
     }
 
-    /// Whether a guard listens.
+    /// Whether a guard listens and lives.
     pub fn has_guard(&self) -> bool {
-        self.stream.is_some()
+        self.stream.is_some() && self.heard_at.elapsed() < GUARD_LOST_AFTER
     }
 
     /// Shows that the gate lives; looks for a guard where there is none. Never waits. False where the guard of the last
@@ -51,8 +63,14 @@ impl Pulse {
         let had_guard = self.stream.is_some();
         self.write(HEARTBEAT);
         let is_the_same = had_guard && self.stream.is_some();
+        let echoes = self.echoes.load(Ordering::Relaxed);
+        if echoes != self.echoes_seen {
+            self.echoes_seen = echoes;
+            self.heard_at = Instant::now();
+        }
         if self.stream.is_none() {
             self.stream = self.connect().ok();
+            self.heard_at = Instant::now();
         }
         is_the_same
     }
@@ -84,14 +102,20 @@ impl Pulse {
         stream.write_all(&[HEARTBEAT])?;
         let mut answers = stream.try_clone()?;
         let signals = self.signals.clone();
+        let echoes = Arc::clone(&self.echoes);
         std::thread::Builder::new()
             .name("guard".into())
             .spawn(move || {
                 let mut gid = Gid::default();
                 // An end without an answer shows at the next heartbeat.
-                if answers.read_exact(&mut gid).is_ok() {
-                    // The gate's loop is gone only when the gate ends.
-                    let _ = signals.send(Signal::Guard(gid));
+                if answers.read_exact(&mut gid).is_err() {
+                    return;
+                }
+                // The gate's loop is gone only when the gate ends.
+                let _ = signals.send(Signal::Guard(gid));
+                let mut buffer = [0; 256];
+                while answers.read(&mut buffer).is_ok_and(|length| length > 0) {
+                    echoes.fetch_add(1, Ordering::Relaxed);
                 }
             })?;
         Ok(stream)
@@ -109,8 +133,13 @@ pub enum GateNews {
     Lost,
 }
 
-/// The guard's end: listens at `path` on a thread of its own, and answers each gate with `gid` once that is known.
-pub fn listen(path: &Path, gid: Receiver<Gid>) -> io::Result<Receiver<GateNews>> {
+/// The guard's end: listens at `path` on a thread of its own, and answers each gate with `gid` once that is known, and
+/// each heartbeat for which the guard's own loop has counted up `rounds`: it is that loop that would have to act.
+pub fn listen(
+    path: &Path,
+    gid: Receiver<Gid>,
+    rounds: Arc<AtomicU64>,
+) -> io::Result<Receiver<GateNews>> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -123,7 +152,7 @@ pub fn listen(path: &Path, gid: Receiver<Gid>) -> io::Result<Receiver<GateNews>>
             // The only wait for the identity: it is known as soon as the guard's node is up.
             let Ok(gid) = gid.recv() else { return };
             while let Ok((stream, _)) = listener.accept() {
-                if !attend(stream, &gid, &sender) {
+                if !attend(stream, &gid, &rounds, &sender) {
                     return;
                 }
             }
@@ -132,10 +161,11 @@ pub fn listen(path: &Path, gid: Receiver<Gid>) -> io::Result<Receiver<GateNews>>
 }
 
 /// Listens to one gate until it has left or is lost; false when nobody wants to know any more.
-fn attend(mut stream: UnixStream, gid: &Gid, news: &Sender<GateNews>) -> bool {
+fn attend(mut stream: UnixStream, gid: &Gid, rounds: &AtomicU64, news: &Sender<GateNews>) -> bool {
     // A gate that is gone already shows in the first read.
     let _ = stream.write_all(gid);
     let mut arrived = false;
+    let mut last_round = 0;
     let mut buffer = [0; 256];
     let ending = loop {
         if stream.set_read_timeout(Some(LOST_AFTER)).is_err() {
@@ -145,7 +175,15 @@ fn attend(mut stream: UnixStream, gid: &Gid, news: &Sender<GateNews>) -> bool {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Ok(0) | Err(_) => break GateNews::Lost,
             Ok(length) if buffer[..length].contains(&FAREWELL) => break GateNews::Left,
-            Ok(_) if arrived => {}
+            Ok(_) if arrived => {
+                let round = rounds.load(Ordering::Relaxed);
+                if round != last_round {
+                    last_round = round;
+                    // Without waiting: a gate that does not read shows in the next read.
+                    let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+                    let _ = rustix::net::send(&stream, &[HEARTBEAT], flags);
+                }
+            }
             Ok(_) => {
                 arrived = true;
                 if news.send(GateNews::Arrived).is_err() {
@@ -172,7 +210,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (sender, gid) = bounded(1);
         sender.send([7; 16]).unwrap();
-        let news = listen(&dir.path().join("guard"), gid).unwrap();
+        let news = listen(&dir.path().join("guard"), gid, Arc::default()).unwrap();
         Line { dir, news }
     }
 

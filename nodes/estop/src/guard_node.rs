@@ -5,6 +5,8 @@ use std::cell::Cell;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -48,7 +50,8 @@ pub struct Flags {
 pub fn run(flags: Flags, mut ros: RosNode) -> Result<ExitCode> {
     let supervisor = rustix::process::getppid();
     let (tell_gid, gid) = bounded(1);
-    let news = listen(&flags.guard_socket, gid)
+    let rounds = Arc::new(AtomicU64::new(0));
+    let news = listen(&flags.guard_socket, gid, Arc::clone(&rounds))
         .with_context(|| format!("guard socket {}", flags.guard_socket.display()))?;
     let (publisher, own) = advertise_known(&mut ros, OUTPUT, flags.cmd_vel_stamped)?;
     tell_gid.send(own)?;
@@ -71,6 +74,7 @@ pub fn run(flags: Flags, mut ros: RosNode) -> Result<ExitCode> {
     let mut intervention: Option<Intervention> = None;
     let mut asked_to_end: Option<Instant> = None;
     ros.spin_until(QUANTUM, |ros| {
+        rounds.fetch_add(1, Ordering::Relaxed);
         let now = started.elapsed();
         while let Some(Some(message)) = odometry.next().now_or_never() {
             if let Some(intervention) = &mut intervention {
@@ -85,9 +89,9 @@ pub fn run(flags: Flags, mut ros: RosNode) -> Result<ExitCode> {
         for news in news.try_iter() {
             gate_lives = news == GateNews::Arrived;
             if news == GateNews::Lost {
-                tracing::error!("the gate has died: zeros go to the base");
                 interventions.set(interventions.get() + 1);
                 intervention = Some(Intervention::begin(now));
+                tracing::error!("the gate has died: zeros go to the base");
             }
         }
         if let Some(current) = &mut intervention {

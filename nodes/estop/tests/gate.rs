@@ -76,10 +76,16 @@ impl Stage {
     }
 
     fn start(&mut self, program: &str, args: &[&str]) -> usize {
-        let child = in_domain(Command::new(program), self.domain)
-            .args(args)
-            .spawn()
-            .unwrap();
+        self.start_with(program, args, Stdio::inherit())
+    }
+
+    /// With something else for its standard error.
+    fn start_with(&mut self, program: &str, args: &[&str], stderr: Stdio) -> usize {
+        let mut command = in_domain(Command::new(program), self.domain);
+        if self.socket("notify").exists() {
+            command.env("NOTIFY_SOCKET", self.socket("notify"));
+        }
+        let child = command.args(args).stderr(stderr).spawn().unwrap();
         self.processes.push(child);
         self.processes.len() - 1
     }
@@ -423,6 +429,113 @@ fn when_the_gate_is_killed_the_guard_stops_the_base_and_switches_its_motors_off(
     assert_eq!(stage.await_end(second), Some(0));
     assert_eq!(stage.await_end(guard), Some(0));
     assert_eq!(stage.last_speed(), 0.0);
+}
+
+/// Commands that were sent while the gate could not work are old when it can again.
+#[test]
+fn what_has_waited_through_a_stall_of_the_gate_does_not_pass() {
+    let mut stage = Stage::new(60, &[]);
+    let guard_socket = stage.path("guard");
+    stage.start(
+        env!("CARGO_BIN_EXE_estop_guard"),
+        &["--guard-socket", &guard_socket],
+    );
+    let gate = stage.start_gate(&["--guard-socket", &guard_socket]);
+    stage.await_that("the guard is connected", |seen| {
+        seen["values"]["guard"] == "connected"
+    });
+    stage.order("drive 0.1");
+    stage.await_speed(0.1);
+    stage.signal(gate, "-STOP");
+    stage.order("silent");
+    stage.order("burst 3 0.1");
+    stage.await_that("the burst", |seen| seen["burst"] == 3);
+    // The guard's: so long it has lasted.
+    stage.await_speed(0.0);
+    stage.signal(gate, "-CONT");
+    stage.await_state("holding", "no command");
+    stage.assert_zeros(5);
+}
+
+#[test]
+fn a_guard_that_hangs_counts_as_absent() {
+    let mut stage = Stage::new(61, &[]);
+    let guard_socket = stage.path("guard");
+    let guard = stage.start(
+        env!("CARGO_BIN_EXE_estop_guard"),
+        &["--guard-socket", &guard_socket],
+    );
+    stage.start_gate(&["--guard-socket", &guard_socket]);
+    let is = |word: &'static str| move |seen: &Value| seen["values"]["guard"] == word;
+    stage.await_that("the guard is connected", is("connected"));
+    stage.signal(guard, "-STOP");
+    let diagnosis = stage.await_that("the guard is absent", is("absent"));
+    assert_eq!(diagnosis["level"], 1, "{diagnosis}");
+    stage.signal(guard, "-CONT");
+    stage.await_that("the guard is connected again", is("connected"));
+}
+
+/// A pipe that nobody reads and that is full.
+fn stuck_pipe() -> (std::io::PipeReader, Stdio) {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    rustix::io::ioctl_fionbio(&writer, true).unwrap();
+    while writer.write(&[b'.'; 4096]).is_ok() {}
+    while writer.write(b".").is_ok() {}
+    rustix::io::ioctl_fionbio(&writer, false).unwrap();
+    (reader, Stdio::from(writer))
+}
+
+#[test]
+fn gate_and_guard_work_where_their_log_cannot_be_written() {
+    let full = || {
+        let file = std::fs::File::options().write(true).open("/dev/full");
+        Stdio::from(file.unwrap())
+    };
+    let mut stage = Stage::new(62, &[]);
+    let guard_socket = stage.path("guard");
+    let args = ["--guard-socket", guard_socket.as_str()];
+    let guard = stage.start_with(env!("CARGO_BIN_EXE_estop_guard"), &args, full());
+    let (_unread, stuck) = stuck_pipe();
+    for stderr in [full(), stuck] {
+        let gate = stage.start_with(env!("CARGO_BIN_EXE_estop"), &args, stderr);
+        stage.await_that("the guard is connected", |seen| {
+            seen["values"]["guard"] == "connected"
+        });
+        stage.order("drive 0.1");
+        stage.await_speed(0.1);
+        stage.order("stop");
+        assert_eq!(stage.await_answer("stop")["success"], true);
+        stage.await_state("latched", "service");
+        stage.assert_zeros(5);
+        stage.order("reset");
+        stage.await_speed(0.1);
+        stage.signal(gate, "-KILL");
+        stage.await_speed(0.0);
+        stage.order("silent");
+    }
+    stage.order("odom 0.0");
+    stage.await_that("the guard has acted twice", |seen| {
+        seen["values"]["interventions"] == "2"
+    });
+    stage.signal(guard, "-TERM");
+    assert_eq!(stage.await_end(guard), Some(0));
+}
+
+#[test]
+fn a_supervisor_that_has_stopped_reading_does_not_hold_up_the_gate() {
+    let mut stage = Stage::new(63, &[]);
+    let _unread = UnixDatagram::bind(stage.socket("notify")).unwrap();
+    stage.start_gate(&[]);
+    // More changes than a datagram socket keeps.
+    for _ in 0..8 {
+        stage.order("drive 0.1");
+        stage.await_speed(0.1);
+        stage.order("silent");
+        stage.await_state("holding", "no command");
+    }
+    stage.order("stop");
+    assert_eq!(stage.await_answer("stop")["success"], true);
+    stage.await_state("latched", "service");
 }
 
 #[test]

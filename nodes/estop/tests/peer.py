@@ -2,6 +2,7 @@
 """An independent ROS client. Takes orders on standard input, says what it sees on standard output, one JSON a line.
 
 drive X       publish X m/s on /ungated/cmd_vel at 20 Hz        odom X    publish X m/s on /odom at 20 Hz
+burst N X     publish X m/s there N times, and say so
 silent        publish no more                                   foreign   publish on /cmd_vel itself
 stop, reset   call the service                                  homely    publish there no more
 motors        serve /motor_power
@@ -57,17 +58,20 @@ class Peer:
             say(diagnosis=status.name, level=status.level[0], message=status.message,
                 values={pair.key: pair.value for pair in status.values})
 
+    def command(self, speed):
+        self.count += 1
+        message = self.type()
+        if isinstance(message, TwistStamped):
+            message.header.frame_id = 'of_the_peer'
+            message.header.stamp.sec = self.count
+            message.twist.linear.x = speed
+        else:
+            message.linear.x = speed
+        self.commands.publish(message)
+
     def tick(self):
         if self.drive is not None:
-            self.count += 1
-            message = self.type()
-            if isinstance(message, TwistStamped):
-                message.header.frame_id = 'of_the_peer'
-                message.header.stamp.sec = self.count
-                message.twist.linear.x = self.drive
-            else:
-                message.linear.x = self.drive
-            self.commands.publish(message)
+            self.command(self.drive)
         if self.odom is not None:
             message = Odometry()
             message.twist.twist.linear.x = self.odom
@@ -88,6 +92,11 @@ class Peer:
         word, _, rest = line.strip().partition(' ')
         if word == 'drive':
             self.drive = float(rest)
+        elif word == 'burst':
+            count, speed = rest.split()
+            for _ in range(int(count)):
+                self.command(float(speed))
+            say(burst=int(count))
         elif word == 'odom':
             self.odom = float(rest)
         elif word == 'silent':
