@@ -71,6 +71,22 @@ fn when_autonomy_is_killed_the_base_is_held_until_it_is_back() {
 }
 
 #[test]
+fn a_goal_that_a_killed_gatekeeper_has_forgotten_counts_as_lost() {
+    let _alone = alone();
+    let (mut run, _watcher) = driving(&["--seed", "7", "--speed", "0"]);
+    run.signal_node("gatekeeper", Signal::KILL).unwrap();
+    run.wait_for_log("autonomy", "the goal was lost").unwrap();
+}
+
+#[test]
+fn a_killed_gate_comes_back_latched() {
+    let _alone = alone();
+    let (run, mut watcher) = driving(&["--seed", "8", "--speed", "1"]);
+    run.signal_node("estop", Signal::KILL).unwrap();
+    assert_eq!(watcher.line("LATCHED").unwrap(), "start");
+}
+
+#[test]
 fn an_interrupted_run_ends_with_the_robot_at_rest() {
     let _alone = alone();
     let (mut run, mut watcher) = driving(&["--seed", "5", "--speed", "1"]);

@@ -2,6 +2,8 @@
 //!
 //! Computed once a map; a goal is then looked up. Unknown cells and everything outside the map count as obstacles.
 
+use std::collections::HashSet;
+
 use thiserror::Error;
 
 use crate::goal::MapPose;
@@ -12,6 +14,8 @@ const FREE_UP_TO: i8 = 25;
 const OCCUPIED_FROM: i8 = 65;
 /// A larger map is refused: it would take gigabytes.
 const MAX_CELLS: usize = 1 << 26;
+/// A finer one, m, is refused: what lies under the robot would be millions of cells.
+const MIN_RESOLUTION: f64 = 1e-3;
 /// Label of cells where the robot's centre must not be.
 const NOWHERE: u32 = 0;
 
@@ -105,7 +109,7 @@ impl FreeSpace {
         let MapPose { x, y, yaw } = grid.origin;
         let resolution = grid.resolution;
         let finite = [x, y, yaw, resolution].iter().all(|v| v.is_finite());
-        if !finite || resolution < 1e-4 {
+        if !finite || resolution < MIN_RESOLUTION {
             return Err(MapError::Geometry {
                 resolution,
                 x,
@@ -163,10 +167,9 @@ impl FreeSpace {
         let start = self.free_cell_near(at)?;
         let reach = (self.robot_radius / self.grid.resolution + 3.0).powi(2);
         let mut regions = Vec::new();
-        let mut seen = vec![start];
-        let mut next = 0;
-        while let Some(&(column, row)) = seen.get(next) {
-            next += 1;
+        let mut seen = HashSet::from([start]);
+        let mut to_look_at = vec![start];
+        while let Some((column, row)) = to_look_at.pop() {
             if let Some(cell) = self.index(column, row) {
                 let label = self.labels[cell];
                 if label != NOWHERE && !regions.contains(&label) {
@@ -183,8 +186,8 @@ impl FreeSpace {
                 let free = self
                     .index(c, r)
                     .is_some_and(|cell| place_of(self.grid.cells[cell]) == Place::Free);
-                if free && dx * dx + dy * dy <= reach && !seen.contains(&(c, r)) {
-                    seen.push((c, r));
+                if free && dx * dx + dy * dy <= reach && seen.insert((c, r)) {
+                    to_look_at.push((c, r));
                 }
             }
         }
@@ -486,9 +489,26 @@ pub(crate) mod tests {
             FreeSpace::new(flat, 0.1),
             Err(MapError::Geometry { .. })
         ));
+        let mut fine = drawn("...");
+        fine.resolution = 0.0005;
+        assert!(matches!(
+            FreeSpace::new(fine, 0.1),
+            Err(MapError::Geometry { .. })
+        ));
         let mut huge = drawn("...");
         huge.width = usize::MAX;
         assert!(matches!(FreeSpace::new(huge, 0.1), Err(MapError::Cells(_))));
+    }
+
+    #[test]
+    fn the_finest_map_is_answered_in_milliseconds() {
+        let mut grid = drawn(&(".".repeat(600) + "\n").repeat(600));
+        grid.resolution = MIN_RESOLUTION;
+        let space = FreeSpace::new(grid, 0.22).unwrap();
+        let start = std::time::Instant::now();
+        assert_eq!(space.regions_at(0.3, 0.3).unwrap().len(), 1);
+        // Fifty times what it takes, and a tenth of what a search through all cells seen took for each.
+        assert!(start.elapsed().as_secs() < 10, "{:?}", start.elapsed());
     }
 
     #[test]

@@ -120,6 +120,16 @@ impl Judge {
                 "the transform of frame \"{frame}\" is {age_s:.1} s old"
             ));
         }
+        let newest = view.tf.newest(map, base).ok().flatten();
+        // The clock has gone back: how old it is nobody knows.
+        if let Some(ahead) = newest.map(|newest| newest - view.now_nanos)
+            && ahead > MAX_POSE_AGE_NANOS
+        {
+            return Err(format!(
+                "its transform is {:.1} s ahead of the clock",
+                ahead as f64 * 1e-9
+            ));
+        }
         let at = map_from_base.translation.vector;
         let (_, _, yaw) = map_from_base.rotation.euler_angles();
         Ok(MapPose {
@@ -268,6 +278,8 @@ mod tests {
             9221
         );
         assert_eq!(not_yet(assess(&on_map, &TransformBuffer::default())), 9221);
+        let clock_gone_back = transforms(NOW + 3600 * SECOND);
+        assert_eq!(not_yet(assess(&on_map, &clock_gone_back)), 9221);
     }
 
     #[test]

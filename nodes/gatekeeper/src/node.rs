@@ -43,6 +43,8 @@ type Messages<T> = Box<dyn Stream<Item = T> + Unpin>;
 /// When ROS cannot make an endpoint.
 pub fn run(args: Args, mut ros: RosNode) -> anyhow::Result<ExitCode> {
     let mut gatekeeper = Gatekeeper::new(&args, &mut ros)?;
+    // Empty: who waits for the result of a goal of an earlier life learns that it is lost.
+    gatekeeper.apply(Effect::PublishStatus, gatekeeper.world.now());
     ros.spin_until(QUANTUM, |ros| gatekeeper.round(ros));
     Ok(ExitCode::SUCCESS)
 }

@@ -164,6 +164,32 @@ impl TransformBuffer {
         source: &str,
         at: Option<i64>,
     ) -> Result<Isometry3<f64>, TfError> {
+        let (up_target, up_source) = self.ways(target, source)?;
+        let at = match at {
+            Some(at) => Some(at),
+            None => self.newest_common(up_target.iter().chain(&up_source)),
+        };
+        let common_from = |frames: &[String]| -> Result<Isometry3<f64>, TfError> {
+            frames
+                .iter()
+                .try_fold(Isometry3::identity(), |frame_from_source, frame| {
+                    Ok(self.edge_at(frame, at)? * frame_from_source)
+                })
+        };
+        Ok(common_from(&up_target)?.inverse() * common_from(&up_source)?)
+    }
+
+    /// The newest time (ns) at which every part of the chain between two frames is known; `None` where it is fixed.
+    ///
+    /// # Errors
+    /// Where no chain joins them.
+    pub fn newest(&self, target: &str, source: &str) -> Result<Option<i64>, TfError> {
+        let (up_target, up_source) = self.ways(target, source)?;
+        Ok(self.newest_common(up_target.iter().chain(&up_source)))
+    }
+
+    /// The frames from each of two up to the one above both, without that.
+    fn ways(&self, target: &str, source: &str) -> Result<(Vec<String>, Vec<String>), TfError> {
         let (target, source) = (bare(target), bare(source));
         let target_chain = self.chain(target)?;
         let source_chain = self.chain(source)?;
@@ -178,19 +204,7 @@ impl TransformBuffer {
             let edges = chain.iter().take_while(|frame| *frame != common);
             edges.map(|frame| (*frame).to_owned()).collect()
         };
-        let (up_target, up_source) = (below(&target_chain), below(&source_chain));
-        let at = match at {
-            Some(at) => Some(at),
-            None => self.newest_common(up_target.iter().chain(&up_source)),
-        };
-        let common_from = |frames: &[String]| -> Result<Isometry3<f64>, TfError> {
-            frames
-                .iter()
-                .try_fold(Isometry3::identity(), |frame_from_source, frame| {
-                    Ok(self.edge_at(frame, at)? * frame_from_source)
-                })
-        };
-        Ok(common_from(&up_target)?.inverse() * common_from(&up_source)?)
+        Ok((below(&target_chain), below(&source_chain)))
     }
 
     /// The frame, its parent and so on to the root.

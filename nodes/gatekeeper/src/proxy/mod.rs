@@ -16,7 +16,7 @@ mod upstream;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::goal::{Cleared, GoalId, Now, Outcome, Status};
@@ -240,6 +240,8 @@ pub struct Proxy {
     heard: Instant,
     ping_sent: Option<Instant>,
     foreign_goals: HashMap<GoalId, Instant>,
+    /// The last goals that ran upstream and have ended.
+    past_runs: VecDeque<GoalId>,
     latched: Option<String>,
     client_lost_since: Option<i64>,
     foreign_server: Option<String>,
@@ -261,6 +263,7 @@ impl Proxy {
             heard: now,
             ping_sent: None,
             foreign_goals: HashMap::new(),
+            past_runs: VecDeque::new(),
             latched: None,
             client_lost_since: None,
             foreign_server: None,

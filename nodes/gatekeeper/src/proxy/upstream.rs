@@ -17,6 +17,9 @@ const RESULT_RETRY: Duration = Duration::from_secs(1);
 /// Answers "unknown goal" to a cancel after which the goal counts as lost. One alone may have been overtaken.
 const UNKNOWN_ANSWERS: u8 = 2;
 
+/// Ended goals that are told from those of others.
+const PAST_RUNS: usize = 16;
+
 const CODE_NONE: i8 = 0;
 const CODE_UNKNOWN_GOAL: i8 = 2;
 const CODE_TERMINATED: i8 = 3;
@@ -134,6 +137,7 @@ impl Proxy {
             (false, Link::Clearing(_) | Link::Ready) => {
                 self.lose(&Refusal::UpstreamLost("it has ended".into()), at);
                 self.link = Link::Absent;
+                self.foreign_goals.clear();
             }
             _ => {}
         }
@@ -211,6 +215,10 @@ impl Proxy {
             return;
         };
         let run = self.runs.remove(place);
+        if self.past_runs.len() == PAST_RUNS {
+            self.past_runs.pop_front();
+        }
+        self.past_runs.push_back(id);
         // Where the newer goal has ended first, the older one was not replaced after all.
         if let Some(newest) = self.runs.last_mut() {
             newest.superseded = None;
@@ -269,7 +277,10 @@ impl Proxy {
                 Some(_) => {}
                 None if status.is_active() && !self.foreign_goals.contains_key(&id) => {
                     self.foreign_goals.insert(id, at);
-                    self.effects.push(Effect::ForeignGoal(id));
+                    // The result of an own one may have overtaken this array.
+                    if !self.past_runs.contains(&id) {
+                        self.effects.push(Effect::ForeignGoal(id));
+                    }
                     self.effects.push(Effect::CancelUpstream(id));
                 }
                 None => {}

@@ -139,6 +139,15 @@ fn a_final_status_without_a_result_is_asked_for_again() {
 }
 
 #[test]
+fn an_own_goal_whose_result_has_overtaken_its_status_is_no_alarm() {
+    let mut bench = Bench::new();
+    bench.runs(G1, U1);
+    bench.ends(U1, Status::Canceled);
+    bench.does(Event::UpstreamStatus(vec![(U1, Status::Canceling)]));
+    assert_eq!(bench.last, [Effect::CancelUpstream(U1)]);
+}
+
+#[test]
 fn a_goal_that_went_round_the_gatekeeper_is_cancelled() {
     let mut bench = Bench::new();
     bench.runs(G1, U1);
