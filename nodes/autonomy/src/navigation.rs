@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::channel::mpsc;
+use futures::future::{FusedFuture, LocalBoxFuture};
+use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt, select};
 use nalgebra::{Isometry3, Vector3};
 use r2r::action_msgs::msg::{GoalStatus as StatusMsg, GoalStatusArray};
@@ -41,6 +43,10 @@ struct Shared {
     /// The action server has been discovered.
     met: bool,
 }
+
+type Goal = r2r::ActionClientGoal<NavigateToPose::Action>;
+/// Goals that were given up before the server had answered; `None` where it has refused.
+type Late = FuturesUnordered<LocalBoxFuture<'static, Option<Goal>>>;
 
 enum Order {
     Go { number: u64, pose: Pose2D },
@@ -154,6 +160,7 @@ impl Worker {
         mut timer: r2r::Timer,
     ) {
         let mut statuses = statuses.fuse();
+        let mut late = Late::new();
         let mut next = None;
         loop {
             let order = match next.take() {
@@ -164,13 +171,24 @@ impl Worker {
                         None => return,
                     },
                     _ = statuses.next() => continue,
+                    goal = late.select_next_some() => {
+                        call_off(goal);
+                        continue;
+                    }
                 },
             };
             match order {
                 Order::Go { number, pose } => {
                     next = {
-                        self.drive(number, pose, &mut inbox, &mut statuses, &mut timer)
-                            .await
+                        self.drive(
+                            number,
+                            pose,
+                            &mut inbox,
+                            &mut statuses,
+                            &mut late,
+                            &mut timer,
+                        )
+                        .await
                     }
                 }
                 Order::Cancel => lock(&self.shared).canceling = false,
@@ -192,6 +210,7 @@ impl Worker {
         pose: Pose2D,
         inbox: &mut mpsc::UnboundedReceiver<Order>,
         statuses: &mut (impl futures::stream::FusedStream<Item = GoalStatusArray> + Unpin),
+        late: &mut Late,
         timer: &mut r2r::Timer,
     ) -> Option<Order> {
         let fail = |reason: String| self.end(number, Progress::Failed(reason));
@@ -206,39 +225,61 @@ impl Worker {
                 return None;
             }
         };
-        let accepted = select! {
-            accepted = sent.fuse() => accepted,
-            () = Box::pin(after(timer, ACCEPT_TIMEOUT)).fuse() => {
-                fail("no answer from the action server navigate_to_pose (is the gatekeeper running?)".into());
-                return None;
+        let mut sent = sent.boxed_local().fuse();
+        // The next order, once there is one.
+        let mut pending = None;
+        let accepted = {
+            let mut patience = Box::pin(after(timer, ACCEPT_TIMEOUT).fuse());
+            let mut first = inbox.by_ref().take(1);
+            loop {
+                select! {
+                    accepted = sent => break Some(accepted),
+                    order = first.select_next_some() => pending = Some(order),
+                    goal = late.select_next_some() => call_off(goal),
+                    () = patience => break None,
+                }
             }
+        };
+        let Some(accepted) = accepted else {
+            fail(
+                "no answer from the action server navigate_to_pose (is the gatekeeper running?)"
+                    .into(),
+            );
+            late.push(sent.map(|sent| Some(sent.ok()?.0)).boxed_local());
+            return pending;
         };
         let (goal, result, feedback) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
                 fail(format!("the goal was rejected: {error}"));
-                return None;
+                return pending;
             }
         };
         let mut feedback = feedback.fuse();
         let mut result = result.fuse();
         let mut known = false;
         loop {
+            match pending {
+                None => {}
+                Some(Order::Cancel) => {
+                    self.cancel(&goal, &mut result, timer).await;
+                    self.end(number, Progress::Failed("canceled".into()));
+                    lock(&self.shared).canceling = false;
+                    return None;
+                }
+                // The server preempts the running goal by itself.
+                Some(Order::Go { .. }) => return pending,
+            }
             select! {
                 ended = result => {
                     self.end(number, outcome(ended));
                     return None;
                 }
                 order = inbox.next() => match order {
-                    Some(Order::Cancel) => {
-                        self.cancel(&goal, &mut result, timer).await;
-                        self.end(number, Progress::Failed("canceled".into()));
-                        lock(&self.shared).canceling = false;
-                        return None;
-                    }
-                    // The server preempts the running goal by itself.
-                    other => return other,
+                    Some(order) => pending = Some(order),
+                    None => return None,
                 },
+                goal = late.select_next_some() => call_off(goal),
                 // The tree asks for none of it, but a stream that nobody reads fills the log.
                 _ = feedback.next() => {}
                 array = statuses.next() => {
@@ -255,11 +296,10 @@ impl Worker {
 
     async fn cancel(
         &self,
-        goal: &r2r::ActionClientGoal<NavigateToPose::Action>,
+        goal: &Goal,
         result: &mut (
-                 impl futures::future::FusedFuture<
-            Output = r2r::Result<(r2r::GoalStatus, NavigateToPose::Result)>,
-        > + Unpin
+                 impl FusedFuture<Output = r2r::Result<(r2r::GoalStatus, NavigateToPose::Result)>>
+                 + Unpin
              ),
         timer: &mut r2r::Timer,
     ) {
@@ -296,6 +336,17 @@ impl Worker {
                 frame_id: "map".into(),
             },
             pose: tf::pose_of(&map_from_goal),
+        }
+    }
+}
+
+/// Cancels a goal that was accepted when nobody waited for it any more: it must not be driven unwatched.
+fn call_off(goal: Option<Goal>) {
+    if let Some(goal) = goal {
+        tracing::warn!("a goal was accepted late and is canceled");
+        // Whoever serves it answers the cancel to nobody.
+        if let Err(error) = goal.cancel().map(drop) {
+            tracing::error!(%error, "it cannot be canceled");
         }
     }
 }
