@@ -7,10 +7,12 @@
     reason = "a test ends by a panic"
 )]
 
-use e2e::Run;
+use std::process::Command;
+
+use e2e::{Peer, Run, free_port, programs};
 use serde_json::{Value, json};
 
-fn json_line(peer: &mut e2e::Peer, word: &str) -> Value {
+fn json_line(peer: &mut Peer, word: &str) -> Value {
     serde_json::from_str(&peer.line(word).unwrap()).unwrap()
 }
 
@@ -141,4 +143,40 @@ fn the_live_graph_serves_its_peers_and_keeps_its_gates() {
     );
     let diagnosed = json_line(&mut foreign, "DIAGNOSED");
     assert_eq!(diagnosed["level"], 2, "{diagnosed}");
+}
+
+/// What nobody waits for any more must not be driven unwatched.
+#[test]
+fn a_goal_that_the_server_accepts_late_is_canceled() {
+    const DOMAIN: u8 = 18;
+    let files = tempfile::tempdir().unwrap();
+    let (tree, places) = (files.path().join("t.xml"), files.path().join("p.yaml"));
+    std::fs::write(
+        &tree,
+        r#"<root BTCPP_format="4"><BehaviorTree ID="GoesOn"><Sequence>
+            <SetLocations num_locs="{n}" loc_names="{names}" loc_poses="{poses}"/>
+            <ForceSuccess><GoToPose name="drive" loc="a" loc_poses="{poses}"/></ForceSuccess>
+            <Sleep msec="600000"/>
+        </Sequence></BehaviorTree></root>"#,
+    )
+    .unwrap();
+    std::fs::write(&places, "a: [1.0, 0.0, 0.0]\n").unwrap();
+    let mut server = Peer::start("late_server.py", &[], DOMAIN).unwrap();
+    server.line("READY").unwrap();
+    let mut autonomy = Command::new(programs().unwrap().join("autonomy"))
+        .arg("--tree")
+        .arg(&tree)
+        .arg("--locations")
+        .arg(&places)
+        .args(["--find", "ball", "--zenoh"])
+        .arg(format!("tcp/127.0.0.1:{}", free_port().unwrap()))
+        .args(["--groot-port", &free_port().unwrap().to_string()])
+        .env("ROS_DOMAIN_ID", DOMAIN.to_string())
+        .env("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+        .spawn()
+        .unwrap();
+    let canceled = server.line("CANCELED");
+    autonomy.kill().unwrap();
+    autonomy.wait().unwrap();
+    canceled.unwrap();
 }

@@ -434,7 +434,7 @@ fn when_the_gate_is_killed_the_guard_stops_the_base_and_switches_its_motors_off(
 /// Commands that were sent while the gate could not work are old when it can again.
 #[test]
 fn what_has_waited_through_a_stall_of_the_gate_does_not_pass() {
-    let mut stage = Stage::new(60, &[]);
+    let mut stage = Stage::new(14, &[]);
     let guard_socket = stage.path("guard");
     stage.start(
         env!("CARGO_BIN_EXE_estop_guard"),
@@ -459,7 +459,7 @@ fn what_has_waited_through_a_stall_of_the_gate_does_not_pass() {
 
 #[test]
 fn a_guard_that_hangs_counts_as_absent() {
-    let mut stage = Stage::new(61, &[]);
+    let mut stage = Stage::new(15, &[]);
     let guard_socket = stage.path("guard");
     let guard = stage.start(
         env!("CARGO_BIN_EXE_estop_guard"),
@@ -491,7 +491,7 @@ fn gate_and_guard_work_where_their_log_cannot_be_written() {
         let file = std::fs::File::options().write(true).open("/dev/full");
         Stdio::from(file.unwrap())
     };
-    let mut stage = Stage::new(62, &[]);
+    let mut stage = Stage::new(16, &[]);
     let guard_socket = stage.path("guard");
     let args = ["--guard-socket", guard_socket.as_str()];
     let guard = stage.start_with(env!("CARGO_BIN_EXE_estop_guard"), &args, full());
@@ -523,7 +523,7 @@ fn gate_and_guard_work_where_their_log_cannot_be_written() {
 
 #[test]
 fn a_supervisor_that_has_stopped_reading_does_not_hold_up_the_gate() {
-    let mut stage = Stage::new(63, &[]);
+    let mut stage = Stage::new(17, &[]);
     let _unread = UnixDatagram::bind(stage.socket("notify")).unwrap();
     stage.start_gate(&[]);
     // More changes than a datagram socket keeps.

@@ -34,13 +34,13 @@ fn sim_node(domain: u8) -> Command {
 fn a_controller_sees_and_drives_the_robot_and_the_simulator_waits_for_it() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let world = folder.join("../worlds/corridor.sdf");
-    let mut node = sim_node(76);
+    let mut node = sim_node(6);
     node.arg("--world").arg(world);
     node.args(["--speed", "0", "--base", "keeps"]);
     let mut node = Running(node.spawn().unwrap());
     let peer = Command::new("python3")
         .arg(folder.join("tests/peers/controller.py"))
-        .env("ROS_DOMAIN_ID", "76")
+        .env("ROS_DOMAIN_ID", "6")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -65,7 +65,7 @@ fn a_controller_sees_and_drives_the_robot_and_the_simulator_waits_for_it() {
 #[test]
 fn without_a_publisher_of_commands_it_ends_at_once() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut node = sim_node(78);
+    let mut node = sim_node(8);
     node.arg("--world")
         .arg(folder.join("../worlds/corridor.sdf"));
     let mut node = Running(node.stderr(Stdio::piped()).spawn().unwrap());
@@ -91,7 +91,7 @@ fn a_bad_world_is_one_clear_error() {
     )
     .unwrap();
     for path in [world.as_path(), Path::new("/no/such/world.sdf")] {
-        let output = sim_node(79).arg("--world").arg(path).output().unwrap();
+        let output = sim_node(9).arg("--world").arg(path).output().unwrap();
         assert_eq!(output.status.code(), Some(2));
         let message = String::from_utf8_lossy(&output.stderr);
         assert!(message.contains(path.to_str().unwrap()), "{message}");
