@@ -193,9 +193,52 @@ impl Model {
             .map(|byte| format!("{byte:02x}"))
             .collect();
         drop(bytes);
-        let (session, provider) = open(path, options)?;
-        let id = ModelId { name, sha256 };
-        Self::from_session(session, provider, id, path, options)
+        Self::load_on_first(path, &ModelId { name, sha256 }, options)
+    }
+
+    /// Loads it on the first provider of `options.device` that takes it and can run it: what a GPU lacks, in kernels or in
+    /// memory, may show only in a run.
+    fn load_on_first(
+        path: &Path,
+        id: &ModelId,
+        options: &ModelOptions,
+    ) -> Result<Self, ModelError> {
+        let environment = onnx_runtime::environment()?;
+        let named = options.device.kind != DeviceKind::Auto;
+        let load = |error: ort::Error| ModelError::Load {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        };
+        let mut refusals = Vec::new();
+        for &provider in options.device.providers() {
+            let model = open_on(path, provider, options, &environment)
+                .map_err(load)
+                .and_then(|session| {
+                    Self::from_session(session, provider, id.clone(), path, options)
+                });
+            let reason = match model {
+                Ok(model) => {
+                    if !refusals.is_empty() {
+                        tracing::warn!("{provider} computes: {}", refusals.join("; "));
+                    }
+                    return Ok(model);
+                }
+                Err(ModelError::Load { reason, .. }) if provider != Provider::Cpu => reason,
+                Err(error) => return Err(error),
+            };
+            if named {
+                return Err(ModelError::Device {
+                    device: options.device,
+                    reason,
+                });
+            }
+            refusals.push(format!("{provider} is not to be had ({reason})"));
+        }
+        // Every device has a provider, and the last one returns.
+        Err(ModelError::Device {
+            device: options.device,
+            reason: refusals.join("; "),
+        })
     }
 
     fn from_session(
@@ -461,42 +504,6 @@ impl Model {
             shape,
         ))
     }
-}
-
-/// Opens `path` on the first provider of `options.device` that takes it.
-fn open(path: &Path, options: &ModelOptions) -> Result<(Session, Provider), ModelError> {
-    let environment = onnx_runtime::environment()?;
-    let named = options.device.kind != DeviceKind::Auto;
-    let mut refusals = Vec::new();
-    for &provider in options.device.providers() {
-        let reason = match open_on(path, provider, options, &environment) {
-            Ok(session) => {
-                if !refusals.is_empty() {
-                    tracing::warn!("{provider} computes: {}", refusals.join("; "));
-                }
-                return Ok((session, provider));
-            }
-            Err(error) => error.to_string(),
-        };
-        if provider == Provider::Cpu {
-            return Err(ModelError::Load {
-                path: path.to_owned(),
-                reason,
-            });
-        }
-        if named {
-            return Err(ModelError::Device {
-                device: options.device,
-                reason,
-            });
-        }
-        refusals.push(format!("{provider} is not to be had ({reason})"));
-    }
-    // Every device has a provider, and the last one returns.
-    Err(ModelError::Device {
-        device: options.device,
-        reason: refusals.join("; "),
-    })
 }
 
 fn open_on(
