@@ -223,6 +223,11 @@ fn a_router_that_comes_late_or_anew_is_met() {
     let node = Node::start(&endpoint, &models.path().join("fixed.onnx"), WAITING);
     for sec in [1, 2] {
         let router = router(&endpoint);
+        let _token = router
+            .liveliness()
+            .declare_token("camera/color/image_raw")
+            .wait()
+            .unwrap();
         let answers = subscribe(&router, "tb/detections");
         let statuses = subscribe(&router, "tb/detector/status");
         // Frames are lost until the node is back; a camera goes on sending.
@@ -240,6 +245,9 @@ fn a_router_that_comes_late_or_anew_is_met() {
         assert_eq!(answer.stamp, Some(Stamp { sec, nanosec: 5 }));
         let status = DetectorStatus::from_json(&next(&statuses).payload().to_bytes()).unwrap();
         assert_eq!(status.router_losses, sec as u64 - 1);
+        // Its token goes with the router, the camera does not.
+        assert_eq!(status.robots_left, 0);
+        assert_eq!(answer.keyframe_id > 1, sec > 1, "{answer:?}");
         router.close().wait().unwrap();
     }
     assert_eq!(node.stop("-INT").code(), Some(130));

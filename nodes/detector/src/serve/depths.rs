@@ -61,6 +61,11 @@ impl Depths {
         })
     }
 
+    /// Drops what is kept of a robot.
+    pub fn forget(&self, prefix: &str) {
+        self.robots.forget(prefix);
+    }
+
     /// Drops what is kept of silent robots.
     pub fn forget_silent(&self, now: Instant) {
         self.robots.forget_silent(now);

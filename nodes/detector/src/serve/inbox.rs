@@ -14,6 +14,10 @@ pub const MAX_ROBOTS: usize = 1024;
 /// A robot that sent nothing for so long has left, unless a liveliness token says that its camera is there.
 pub const SILENCE: Duration = Duration::from_secs(30);
 
+/// A robot whose token was taken back has left after so long, if nothing comes: with a router that is lost all tokens
+/// go, and that may be told after them.
+const DEPARTURE: Duration = Duration::from_millis(500);
+
 /// A frame as it came.
 pub struct Frame {
     /// The message.
@@ -77,6 +81,8 @@ struct State {
     next: usize,
     /// A place is marked as left.
     someone_left: bool,
+    /// The tokens that are taken back now are taken back by the router's loss.
+    router_is_lost: bool,
     total: Arrivals,
     refused: u64,
     closed: bool,
@@ -87,8 +93,8 @@ struct Place {
     fresh: Option<Frame>,
     arrivals: Arrivals,
     heard: Instant,
-    /// The last token was taken back, and nothing came since.
-    left: bool,
+    /// When the last token was taken back, if nothing came since.
+    left: Option<Instant>,
 }
 
 impl Inbox {
@@ -110,7 +116,7 @@ impl Inbox {
         };
         place.arrivals.frames_in += 1;
         place.heard = frame.arrived;
-        place.left = false;
+        place.left = None;
         let old = place.fresh.replace(frame);
         place.arrivals.superseded += u64::from(old.is_some());
         state.total.superseded += u64::from(old.is_some());
@@ -130,8 +136,8 @@ impl Inbox {
         }
     }
 
-    /// A token was taken back. With its last one a robot has left.
-    pub fn token_went(&self, prefix: &str) {
+    /// A token was taken back at `now`. With its last one a robot has left.
+    pub fn token_went(&self, prefix: &str, now: Instant) {
         let mut state = self.lock();
         let Some(tokens) = state.tokens.get_mut(prefix) else {
             return;
@@ -141,11 +147,32 @@ impl Inbox {
             return;
         }
         state.tokens.remove(prefix);
+        if state.router_is_lost {
+            return;
+        }
         let place = state.place_of.get(prefix).copied();
         if let Some(Some(place)) = place.map(|place| &mut state.places[place]) {
-            place.left = true;
+            place.left = Some(now);
             state.someone_left = true;
         }
+    }
+
+    /// The router was lost: who has left by its token at about that time is still there for all that is known, until it
+    /// is silent for [`SILENCE`].
+    pub fn router_went(&self, now: Instant) {
+        let mut state = self.lock();
+        state.router_is_lost = true;
+        for place in state.places.iter_mut().flatten() {
+            let just_now = |left: Instant| now.saturating_duration_since(left) < DEPARTURE;
+            if place.left.is_some_and(just_now) {
+                place.left = None;
+            }
+        }
+    }
+
+    /// The router is back.
+    pub fn router_came(&self) {
+        self.lock().router_is_lost = false;
     }
 
     /// Whether a robot has said since the last [`Inbox::forget_gone`] that it leaves.
@@ -157,24 +184,26 @@ impl Inbox {
     /// them. To be called by the taker with no turn in hand.
     pub fn forget_gone(&self, now: Instant) -> Vec<Gone> {
         let mut state = self.lock();
-        state.someone_left = false;
         let State {
             places,
             place_of,
             tokens,
+            someone_left,
             ..
         } = &mut *state;
         let mut gone = Vec::new();
         for (robot, place) in places.iter_mut().enumerate() {
             let has_left = |place: &mut Place| {
                 let silent = now.saturating_duration_since(place.heard) >= SILENCE;
-                place.left || silent && !tokens.contains_key(&place.prefix)
+                let left = |at: Instant| now.saturating_duration_since(at) >= DEPARTURE;
+                place.left.is_some_and(left) || silent && !tokens.contains_key(&place.prefix)
             };
             if let Some(Place { prefix, .. }) = place.take_if(has_left) {
                 place_of.remove(&prefix);
                 gone.push(Gone { robot, prefix });
             }
         }
+        *someone_left = places.iter().flatten().any(|place| place.left.is_some());
         gone
     }
 
@@ -244,7 +273,7 @@ impl State {
             fresh: None,
             arrivals: Arrivals::default(),
             heard: now,
-            left: false,
+            left: None,
         });
         let index = match self.places.iter().position(Option::is_none) {
             Some(free) => {
@@ -391,13 +420,36 @@ mod tests {
         inbox.put("a", frame(1));
         let later = Instant::now() + 10 * SILENCE;
         assert_eq!(inbox.forget_gone(later), []);
-        inbox.token_went("a");
+        let now = Instant::now();
+        inbox.token_went("a", now);
         assert_eq!(inbox.forget_gone(later), []);
-        inbox.token_went("a");
+        inbox.token_went("a", now);
         // Taken back once more than given, as no peer should.
-        inbox.token_went("a");
-        assert_eq!(inbox.forget_gone(Instant::now()).len(), 1);
+        inbox.token_went("a", now);
+        assert_eq!(inbox.forget_gone(now), []);
+        assert_eq!(inbox.forget_gone(now + DEPARTURE).len(), 1);
         assert_eq!(inbox.counts().robots, []);
+    }
+
+    #[test]
+    fn robots_whose_tokens_go_with_the_router_stay() {
+        let inbox = Inbox::default();
+        for robot in ["a", "b"] {
+            inbox.token_came(robot);
+            inbox.put(robot, frame(1));
+        }
+        let now = Instant::now();
+        // Before the loss is told, and after.
+        inbox.token_went("a", now);
+        inbox.router_went(now);
+        inbox.token_went("b", now);
+        assert_eq!(inbox.forget_gone(now + DEPARTURE), []);
+        inbox.router_came();
+        inbox.token_came("a");
+        // One that has gone meanwhile has no token any more.
+        let gone = inbox.forget_gone(now + 2 * SILENCE);
+        assert_eq!(gone.len(), 1);
+        assert_eq!(gone[0].prefix, "b");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! For publishers without tokens silence has to do.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::{Result, anyhow};
 use wire::keys;
@@ -59,7 +60,7 @@ fn subscribe_tokens(
             let served = KeyExpr::try_from(&key).is_ok_and(|key| cameras.includes(&key));
             match (robot.filter(|_| served), sample.kind()) {
                 (Some(prefix), SampleKind::Put) => inbox.token_came(prefix),
-                (Some(prefix), SampleKind::Delete) => inbox.token_went(prefix),
+                (Some(prefix), SampleKind::Delete) => inbox.token_went(prefix, Instant::now()),
                 (None, _) => {}
             }
         });

@@ -108,12 +108,12 @@ pub fn serve(options: ServeOptions) -> Result<Ended> {
         Opened::Session(session) => session,
         Opened::Ended(ended) => return Ok(ended),
     };
-    let router = router::watch(&session)?;
     let known = Known {
         inbox: Arc::default(),
         poses: Arc::default(),
         depths: Arc::default(),
     };
+    let router = router::watch(&session, &known.inbox)?;
     let subscribers = subscribe_all(&session, &cameras, &known)?;
     let run_id = options.run_id.unwrap_or_else(run_id);
     let worker = Worker::new(
@@ -124,18 +124,28 @@ pub fn serve(options: ServeOptions) -> Result<Ended> {
         options.key_frames,
         run_id,
     )?;
+    let (working, idle) = bounded::<()>(0);
     let worker = std::thread::Builder::new()
         .name("inference".to_owned())
-        .spawn(move || worker.work())?;
+        .spawn(move || {
+            // Dropped at the end of this thread, whatever ends it.
+            let _working = working;
+            worker.work();
+        })?;
     notify(sd_notify::NotifyState::Ready);
     notify(sd_notify::NotifyState::Status("serving"));
     tracing::info!(keys = ?options.keys, zenoh = %options.zenoh, "serving");
 
-    let ended = signals.recv().context("the signal thread ended")?;
+    let ended = select! {
+        recv(signals) -> ended => Some(ended.context("the signal thread ended")?),
+        recv(idle) -> _ => None,
+    };
     known.inbox.close();
-    worker
-        .join()
-        .map_err(|_| anyhow!("the inference thread panicked"))?;
+    if let Err(panic) = worker.join() {
+        // Without inference this process is of no use: whoever started it starts it again.
+        std::panic::resume_unwind(panic);
+    }
+    let ended = ended.context("the inference thread has ended")?;
     // Before the session is closed: that is no loss.
     drop((subscribers, router));
     session

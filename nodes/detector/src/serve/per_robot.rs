@@ -38,6 +38,11 @@ impl<T: Default> PerRobot<T> {
         self.with(|robots| read(&robots.get(prefix)?.kept))
     }
 
+    /// Drops what is kept of a robot.
+    pub fn forget(&self, prefix: &str) {
+        self.with(|robots| robots.remove(prefix));
+    }
+
     /// Drops what is kept of robots of which nothing was heard for [`SILENCE`] as of `now`.
     pub fn forget_silent(&self, now: Instant) {
         self.with(|robots| {

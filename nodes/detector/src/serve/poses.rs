@@ -99,6 +99,11 @@ impl Poses {
         });
     }
 
+    /// Drops the poses of a robot.
+    pub fn forget(&self, prefix: &str) {
+        self.robots.forget(prefix);
+    }
+
     /// Drops the poses of silent robots.
     pub fn forget_silent(&self, now: Instant) {
         self.robots.forget_silent(now);

@@ -1,12 +1,16 @@
-//! The connection with the router: Zenoh comes back to it by itself; here its losses are counted and told.
+//! The connection with the router: Zenoh comes back to it by itself; here its losses are counted and told. With the router
+//! go all liveliness tokens, and that says nothing of the robots.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use anyhow::{Result, anyhow};
 use zenoh::sample::SampleKind;
 use zenoh::session::TransportEventsListener;
 use zenoh::{Session, Wait};
+
+use super::inbox::Inbox;
 
 /// Watches as long as it lives.
 pub struct Watch {
@@ -14,19 +18,23 @@ pub struct Watch {
     _listener: TransportEventsListener<()>,
 }
 
-/// Watches a client's only connection.
+/// Watches a client's only connection, and tells `inbox` of its losses.
 ///
 /// # Errors
 /// When Zenoh refuses.
-pub fn watch(session: &Session) -> Result<Watch> {
+pub fn watch(session: &Session, inbox: &Arc<Inbox>) -> Result<Watch> {
     let losses = Arc::new(AtomicU64::new(0));
-    let counted = Arc::clone(&losses);
+    let (counted, inbox) = (Arc::clone(&losses), Arc::clone(inbox));
     let info = session.info();
     let listener = info
         .transport_events_listener()
         .callback(move |event| match event.kind() {
-            SampleKind::Put => tracing::info!("the Zenoh router is back"),
+            SampleKind::Put => {
+                inbox.router_came();
+                tracing::info!("the Zenoh router is back");
+            }
             SampleKind::Delete => {
+                inbox.router_went(Instant::now());
                 counted.fetch_add(1, Ordering::Relaxed);
                 tracing::warn!("the Zenoh router is lost");
             }

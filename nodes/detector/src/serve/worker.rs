@@ -30,12 +30,17 @@ const STATUS_PERIOD: Duration = Duration::from_secs(1);
 /// At most one warning a second about dropped frames, whoever sends them.
 const WARNING_PERIOD: Duration = Duration::from_secs(1);
 
+/// Frames further apart, or with time going back, show nothing of the same object, ns.
+const MAX_TRACK_GAP_NANOS: i64 = 30_000_000_000;
+
 /// What is kept of a robot while it is there.
 struct Robot {
     prefix: String,
     answers: Publisher<'static>,
     last_key_frame: LastKeyFrame,
     tracker: Tracker,
+    /// Stamp of the last answer, ns.
+    answered: Option<i64>,
 }
 
 /// A frame that stands in the input tensor.
@@ -65,6 +70,7 @@ pub struct Worker {
     figures: Figures,
     warned: Option<Instant>,
     /// Buffers, so that a frame costs no allocation before its boxes are known.
+    chosen: Vec<usize>,
     placed: Vec<Placed>,
     boxes: Vec<Found>,
     depths: Vec<f32>,
@@ -108,6 +114,7 @@ impl Worker {
             last_object: 0,
             figures: Figures::new(),
             warned: None,
+            chosen: Vec::new(),
             placed: Vec::new(),
             boxes: Vec::new(),
             depths: Vec::new(),
@@ -140,9 +147,18 @@ impl Worker {
     fn answer(&mut self, turns: &[Turn]) {
         let mut placed = std::mem::take(&mut self.placed);
         placed.clear();
+        // A run of more frames costs more: those that need none are passed over first.
+        let mut chosen = std::mem::take(&mut self.chosen);
+        chosen.clear();
         for (index, turn) in turns.iter().enumerate() {
-            let placing = Instant::now();
-            match self.place(turn, turns.len(), placed.len()) {
+            match self.examine(turn) {
+                Ok(()) => chosen.push(index),
+                Err((reason, detail)) => self.lose(turn, reason, &detail),
+            }
+        }
+        for &index in &chosen {
+            let (turn, placing) = (&turns[index], Instant::now());
+            match self.place(turn, chosen.len(), placed.len()) {
                 Ok(letterbox) => placed.push(Placed {
                     turn: index,
                     letterbox,
@@ -154,7 +170,7 @@ impl Worker {
         let running = Instant::now();
         let result = match placed.is_empty() {
             true => Ok(()),
-            false => self.pipeline.run(turns.len()),
+            false => self.pipeline.run(chosen.len()),
         };
         let inference = running.elapsed();
         for (index, frame) in placed.iter().enumerate() {
@@ -165,7 +181,7 @@ impl Worker {
             }
             let reading = Instant::now();
             self.boxes.clear();
-            let boxes = self.pipeline.boxes(turns.len(), index).iter();
+            let boxes = self.pipeline.boxes(chosen.len(), index).iter();
             self.boxes.extend(boxes.map(|found| Found {
                 bbox: frame.letterbox.to_source(found.bbox),
                 ..*found
@@ -180,6 +196,20 @@ impl Worker {
             }
         }
         self.placed = placed;
+        self.chosen = chosen;
+    }
+
+    /// An error for a frame whose header cannot be read, or that is to be passed over because its robot has not moved.
+    fn examine(&mut self, turn: &Turn) -> Result<(), (Dropped, String)> {
+        let payload = Pieces::Zenoh(turn.frame.sample.payload());
+        let mut head = [0; HEAD_LEN];
+        let head = payload.head(&mut head);
+        let stamp = if is_compressed(turn) {
+            CompressedImageHeader::read(head, payload.len()).map(|header| header.stamp)
+        } else {
+            ImageHeader::read(head, payload.len()).map(|header| header.stamp)
+        };
+        self.check_key_frame(turn.robot, stamp.map_err(malformed)?)
     }
 
     /// Writes a frame into the input tensor, as number `index` of a run of `frames`.
@@ -192,10 +222,8 @@ impl Worker {
         let payload = Pieces::Zenoh(turn.frame.sample.payload());
         let mut head = [0; HEAD_LEN];
         let head = payload.head(&mut head);
-        let malformed = |error: wire::cdr::CdrError| (Dropped::Malformed, error.to_string());
         let letterbox = if is_compressed(turn) {
             let header = CompressedImageHeader::read(head, payload.len()).map_err(malformed)?;
-            self.check_key_frame(turn.robot, header.stamp)?;
             let bytes = turn.frame.sample.payload().to_bytes();
             let bytes = bytes.get(header.data).unwrap_or_default();
             let pixels =
@@ -207,7 +235,6 @@ impl Worker {
         } else {
             let header = ImageHeader::read(head, payload.len()).map_err(malformed)?;
             let picture = Picture::new(&header, payload).map_err(refused)?;
-            self.check_key_frame(turn.robot, header.stamp)?;
             self.pipeline.place(&picture, frames, index)
         };
         letterbox.map_err(failed)
@@ -258,6 +285,11 @@ impl Worker {
             let pose = self.known.poses.by_odometry(&robot.prefix, stamp);
             robot.last_key_frame.set(stamp.as_nanos(), pose);
         }
+        let nanos = stamp.as_nanos();
+        let is_next = |last| (0..=MAX_TRACK_GAP_NANOS).contains(&(nanos - last));
+        if !robot.answered.replace(nanos).is_none_or(is_next) {
+            robot.tracker = Tracker::default();
+        }
         let numbers = robot.tracker.next(&self.boxes, &mut self.last_object);
         let near = self.known.depths.at(&robot.prefix, stamp);
         let depth = near
@@ -300,6 +332,8 @@ impl Worker {
         let now = Instant::now();
         for Gone { robot, prefix } in self.known.inbox.forget_gone(now) {
             self.figures.forget(robot);
+            self.known.poses.forget(&prefix);
+            self.known.depths.forget(&prefix);
             if let Some(place) = self.robots.get_mut(robot) {
                 *place = None;
             }
@@ -371,6 +405,7 @@ fn robot_at<'a>(
                 prefix,
                 answers,
                 last_key_frame: LastKeyFrame::default(),
+                answered: None,
                 tracker: Tracker::default(),
             }))
         }
@@ -392,6 +427,10 @@ fn depth_in(payload: &ZBytes) -> Option<Depth<'_>> {
     let mut head = [0; HEAD_LEN];
     let header = ImageHeader::read(pieces.head(&mut head), pieces.len()).ok()?;
     Depth::new(&header, pieces).ok()
+}
+
+fn malformed(error: wire::cdr::CdrError) -> (Dropped, String) {
+    (Dropped::Malformed, error.to_string())
 }
 
 fn refused(error: PictureError) -> (Dropped, String) {
