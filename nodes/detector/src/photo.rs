@@ -13,10 +13,13 @@ const MOST_OF_FILE: u64 = 2 * 1024 * 1024 * 1024;
 /// And of a frame that anyone may send.
 const MOST_OF_FRAME: u64 = 512 * 1024 * 1024;
 
-/// Deflate, PNG's packing, makes nothing shorter than by a factor of 1032, and JPEG does not come near it; a pixel of
-/// one bit becomes three bytes. A picture that claims more pixels than its bytes can hold lies, and must not cost the
-/// memory that it claims.
-const MAX_EXPANSION: u64 = 1032 * 24;
+/// Deflate, PNG's packing, makes nothing shorter than by a factor of 1032, and JPEG does not come near it. A picture that
+/// claims more pixels than its bytes can hold lies, and must not cost the memory that it claims.
+const MAX_PACKING: u64 = 1032;
+/// In a file that its owner names a pixel of one bit becomes three bytes.
+const WIDENING_OF_FILE: u64 = 24;
+/// In a camera's frame one of grey does.
+const WIDENING_OF_FRAME: u64 = 3;
 /// Few bytes of pixels that any header may claim.
 const ALWAYS_GRANTED: u64 = 1024 * 1024;
 
@@ -50,6 +53,7 @@ pub fn read(path: &Path) -> Result<RgbImage, PhotoError> {
     decode_within(
         &std::fs::read(path).map_err(PhotoError::Read)?,
         MOST_OF_FILE,
+        WIDENING_OF_FILE,
     )
 }
 
@@ -58,10 +62,10 @@ pub fn read(path: &Path) -> Result<RgbImage, PhotoError> {
 /// # Errors
 /// When they are no picture, or their header claims one larger than any camera's or than the bytes can hold.
 pub fn decode(bytes: &[u8]) -> Result<RgbImage, PhotoError> {
-    decode_within(bytes, MOST_OF_FRAME)
+    decode_within(bytes, MOST_OF_FRAME, WIDENING_OF_FRAME)
 }
 
-fn decode_within(bytes: &[u8], most: u64) -> Result<RgbImage, PhotoError> {
+fn decode_within(bytes: &[u8], most: u64, widening: u64) -> Result<RgbImage, PhotoError> {
     let mut reader = ImageReader::new(Cursor::new(bytes))
         .with_guessed_format()
         .map_err(PhotoError::Read)?;
@@ -70,12 +74,17 @@ fn decode_within(bytes: &[u8], most: u64) -> Result<RgbImage, PhotoError> {
     limits.max_image_height = Some(MAX_SIDE);
     limits.max_alloc = Some(most);
     reader.limits(limits);
-    if reader.format() == Some(ImageFormat::Jpeg) && !jpeg_is_whole(bytes) {
+    let is_jpeg = reader.format() == Some(ImageFormat::Jpeg);
+    if is_jpeg && !jpeg_is_whole(bytes) {
         return Err(PhotoError::CutOff);
     }
     let mut decoder = reader.into_decoder().map_err(PhotoError::Decode)?;
-    let claimed = decoder.total_bytes();
-    let possible = (bytes.len() as u64 * MAX_EXPANSION).max(ALWAYS_GRANTED);
+    let (width, height) = decoder.dimensions();
+    let as_rgb = 3 * u64::from(width) * u64::from(height);
+    let claimed = decoder.total_bytes().max(as_rgb);
+    // In JPEG's packing all three colours are counted already.
+    let expansion = MAX_PACKING * if is_jpeg { 1 } else { widening };
+    let possible = (bytes.len() as u64 * expansion).max(ALWAYS_GRANTED);
     if claimed > possible.min(most) {
         return Err(PhotoError::Oversized {
             claimed,

@@ -10,7 +10,7 @@ use std::cell::Cell;
 use std::io::Cursor;
 
 use detector::letterbox::Letterbox;
-use detector::photo;
+use detector::photo::{self, PhotoError};
 use detector::pieces::Pieces;
 use detector::position::{Depth, Intrinsics};
 use detector::preprocess::Preprocessor;
@@ -229,16 +229,48 @@ fn damaged_compressed_frames_claim_no_memory() {
     let picture = RgbImage::from_fn(32, 24, |_, _| {
         Rgb(noise.next_u32().to_le_bytes()[..3].try_into().unwrap())
     });
-    for (seed, format) in [(11, ImageFormat::Jpeg), (12, ImageFormat::Png)] {
+    // The decoder's own pixels and coefficients, and a second picture where grey becomes colour.
+    let of_jpeg: fn(usize) -> usize = |len| 4 * 1032 * len + 4 * 1024 * 1024;
+    let of_png: fn(usize) -> usize = |len| 12 * 1032 * len + 4 * 1024 * 1024;
+    for (seed, format, bound) in [
+        (11, ImageFormat::Jpeg, of_jpeg),
+        (12, ImageFormat::Png, of_png),
+    ] {
         let mut file = Cursor::new(Vec::new());
         picture.write_to(&mut file, format).unwrap();
-        let bound = |len: usize| 24 * 1032 * len + 4 * 1024 * 1024;
         let mut decoded = 0;
         fuzz(seed, PACKED_ROUNDS, &file.into_inner(), bound, |bytes| {
             decoded += u32::from(photo::decode(bytes).is_ok());
         });
         assert!(decoded > 0, "{format:?}");
     }
+}
+
+/// 20 KB of comment hold no pixels: 169 million of them are a lie.
+#[test]
+fn a_padded_jpeg_frame_that_claims_more_than_it_holds_is_refused() {
+    let mut file = Cursor::new(Vec::new());
+    RgbImage::new(32, 24)
+        .write_to(&mut file, ImageFormat::Jpeg)
+        .unwrap();
+    let mut bytes = file.into_inner();
+    let frame_header = bytes.windows(2).position(|pair| pair == [0xff, 0xc0]);
+    let size = frame_header.unwrap() + 5;
+    for at in [size, size + 2] {
+        bytes[at..at + 2].copy_from_slice(&13_000_u16.to_be_bytes());
+    }
+    let comment = [
+        &[0xff, 0xfe],
+        &20_000_u16.to_be_bytes()[..],
+        &[b' '; 19_998],
+    ]
+    .concat();
+    bytes.splice(2..2, comment);
+    let refused = photo::decode(&bytes);
+    assert!(
+        matches!(refused, Err(PhotoError::Oversized { .. })),
+        "{refused:?}"
+    );
 }
 
 #[test]
