@@ -50,6 +50,9 @@ struct Row {
     /// 95 % confidence interval of the value, where it is a median of many.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     interval: Option<[f64; 2]>,
+    /// The same of the ratio.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ratio_interval: Option<[f64; 2]>,
 }
 
 pub fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
@@ -91,7 +94,7 @@ pub fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
         let number = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.3}"));
         let peer = row.peer.as_deref().unwrap_or("-");
         println!(
-            "{:<44} {:>12} {:<8} {:<28} {:>12} {:>8}{}",
+            "{:<44} {:>12} {:<8} {:<28} {:>12} {:>8}{}{}",
             row.name,
             number(row.value),
             row.unit,
@@ -100,7 +103,11 @@ pub fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
             number(row.ratio),
             row.interval.map_or(String::new(), |[low, high]| format!(
                 "   95 %: {low:.3} to {high:.3}"
-            ))
+            )),
+            row.ratio_interval
+                .map_or(String::new(), |[low, high]| format!(
+                    ", of the ratio {low:.3} to {high:.3}"
+                ))
         );
     }
     if let Some(file) = &flags.json {
@@ -166,6 +173,7 @@ fn own(name: &str, unit: &str, value: Option<f64>) -> Row {
         peer_value: None,
         ratio: None,
         interval: None,
+        ratio_interval: None,
     }
 }
 

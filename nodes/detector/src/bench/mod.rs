@@ -57,6 +57,8 @@ pub struct Row {
     pub interval: Option<[f64; 2]>,
     /// Confidence interval of the peer's value.
     pub peer_interval: Option<[f64; 2]>,
+    /// Confidence interval of the median of the ratios of two runs that followed each other.
+    pub ratio_interval: Option<[f64; 2]>,
 }
 
 /// Times of one run, ms.
@@ -151,6 +153,7 @@ impl Row {
             ratio: None,
             interval: None,
             peer_interval: None,
+            ratio_interval: None,
         }
     }
 
@@ -166,7 +169,10 @@ impl Row {
 
     fn new(name: String, own: &[Steps], peers: &[Steps], of: fn(&Steps) -> f64) -> Self {
         let (value, interval) = median(own.iter().map(of).collect());
-        let peer = (!peers.is_empty()).then(|| median(peers.iter().map(of).collect()));
+        let is_compared = !peers.is_empty();
+        let peer = is_compared.then(|| median(peers.iter().map(of).collect()));
+        let pairs = own.iter().zip(peers);
+        let ratios = || pairs.map(|(own, peer)| of(own) / of(peer)).collect();
         Self {
             name,
             value,
@@ -176,6 +182,7 @@ impl Row {
             ratio: peer.map(|(peer, _)| value / peer),
             interval: Some(interval),
             peer_interval: peer.map(|(_, interval)| interval),
+            ratio_interval: is_compared.then(|| median(ratios()).1),
         }
     }
 }

@@ -80,7 +80,8 @@ pub fn run(args: &Bench) -> Result<ExitCode> {
         peer_value,
         ratio,
         interval,
-        ..
+        peer_interval: _,
+        ratio_interval,
     } in &rows
     {
         let mut line = format!("{name:44} {value:9.3} {unit}");
@@ -89,6 +90,9 @@ pub fn run(args: &Bench) -> Result<ExitCode> {
         }
         if let (Some(peer), Some(peer_value), Some(ratio)) = (peer, peer_value, ratio) {
             write!(line, "   {peer} {peer_value:.3} {unit}   ratio {ratio:.2}")?;
+        }
+        if let Some([low, high]) = ratio_interval {
+            write!(line, " ({low:.3} to {high:.3})")?;
         }
         print_line(line)?;
     }

@@ -84,6 +84,7 @@ pub fn serve(options: ServeOptions) -> Result<Ended> {
         Ok((key.as_str(), camera_keys::camera_name(key)?.to_owned()))
     });
     let cameras = cameras.collect::<Result<Vec<_>>>()?;
+    warn_of_shared_places(&cameras);
     notify(sd_notify::NotifyState::Status("loading the model"));
     // One camera's frames are never more than one at a time.
     let many = options.keys.len() > 1 || options.keys.iter().any(|key| key.contains('*'));
@@ -161,6 +162,26 @@ struct Known {
     inbox: Arc<Inbox>,
     poses: Arc<Poses>,
     depths: Arc<Depths>,
+}
+
+/// Two keys without a wildcard may be meant as two robots, but tell the robot's prefix from the camera's name by the usual
+/// names alone.
+fn warn_of_shared_places(cameras: &[(&str, String)]) {
+    let robots = |(key, camera): &(&str, String)| key.len() - camera.len();
+    for (index, camera) in cameras.iter().enumerate() {
+        let same = |other: &&(&str, String)| {
+            camera.0[..robots(camera)] == other.0[..robots(other)] && camera.1 != other.1
+        };
+        if let Some(other) = cameras[..index].iter().find(same) {
+            tracing::warn!(
+                "{} and {} count as two cameras of one robot, answered on {}tb/detections; for two robots use a wildcard, as \
+                 in */oakd/rgb/preview/image_raw",
+                other.0,
+                camera.0,
+                &camera.0[..robots(camera)]
+            );
+        }
+    }
 }
 
 /// Subscribes to `cameras` (key expression and name behind the robot's prefix) and to what is beside them.
