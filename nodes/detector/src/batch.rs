@@ -34,34 +34,58 @@ pub fn load(path: &Path, options: &ModelOptions) -> Result<Model, ModelError> {
     if model.max_batch() == 1 || model.info().fixed_batch.is_some() {
         return Ok(model);
     }
-    let Ok([one, batch]) = shortest(&mut model, [1, MAX_BATCH]) else {
+    let Ok(times) = shortest(&mut model) else {
         return alone();
     };
-    let share = batch.as_secs_f64() / (MAX_BATCH as f64 * one.as_secs_f64());
-    let pays = share < WORTH_IT;
-    tracing::info!(
-        "a run of {MAX_BATCH} frames takes {share:.2} times the time of {MAX_BATCH} runs: batches of {}",
-        if pays { MAX_BATCH } else { 1 }
-    );
-    if pays {
+    let max_batch = worth_it(&times);
+    tracing::info!("runs of 1 to {MAX_BATCH} frames take {times:.1?}: batches of {max_batch}");
+    if max_batch == MAX_BATCH {
         return Ok(model);
     }
     // The memory that the larger runs took is not given back by ONNX Runtime while its session lives.
     drop(model);
-    alone()
+    let options = ModelOptions {
+        max_batch,
+        ..options.clone()
+    };
+    Model::load(path, &options)
 }
 
-/// The shortest of a few runs over each number of frames, in turn, so that what else the machine does hits all alike.
-fn shortest<const N: usize>(model: &mut Model, frames: [usize; N]) -> ort::Result<[Duration; N]> {
-    let mut shortest = [Duration::MAX; N];
+/// Most frames of one run such that every batch up to it is worth it; `times` of runs of one frame and more.
+fn worth_it(times: &[Duration]) -> usize {
+    let pays = |frames: usize| {
+        let alone = frames as f64 * times[0].as_secs_f64();
+        times[frames - 1].as_secs_f64() < WORTH_IT * alone
+    };
+    let most = (2..=times.len()).take_while(|frames| pays(*frames)).last();
+    most.unwrap_or(1)
+}
+
+/// The shortest of a few runs over 1, 2 and more frames, in turn, so that what else the machine does hits all alike.
+fn shortest(model: &mut Model) -> ort::Result<[Duration; MAX_BATCH]> {
+    let mut shortest = [Duration::MAX; MAX_BATCH];
     let (begin, mut runs) = (Instant::now(), 0);
     while runs < RUNS || begin.elapsed() < SPAN {
         runs += 1;
-        for (shortest, frames) in shortest.iter_mut().zip(frames) {
+        for (shortest, frames) in shortest.iter_mut().zip(1..) {
             let started = Instant::now();
             model.run(frames)?;
             *shortest = started.elapsed().min(*shortest);
         }
     }
     Ok(shortest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_is_made_where_it_and_every_smaller_one_pays() {
+        let worth_it = |ms: [u64; 4]| worth_it(&ms.map(Duration::from_millis));
+        assert_eq!(worth_it([10, 11, 12, 13]), 4);
+        assert_eq!(worth_it([10, 17, 26, 40]), 3);
+        assert_eq!(worth_it([10, 20, 12, 13]), 1);
+        assert_eq!(worth_it([10, 20, 30, 40]), 1);
+    }
 }

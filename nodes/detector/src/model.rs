@@ -334,10 +334,7 @@ impl Model {
         };
         let batches: Vec<usize> = match model.info.fixed_batch {
             Some(batch) => vec![batch],
-            None => (0..)
-                .map(|n| 1 << n)
-                .take_while(|batch| *batch <= options.max_batch.max(1))
-                .collect(),
+            None => (1..=options.max_batch.max(1)).collect(),
         };
         for batch in batches {
             let (lane, shape) = model.make_lane(batch).map_err(load)?;

@@ -10,8 +10,8 @@ use crate::rows::MAX_SIDE;
 
 /// Most bytes of decoded pixels of a file that its owner names: a picture of 700 million pixels.
 const MOST_OF_FILE: u64 = 2 * 1024 * 1024 * 1024;
-/// And of a frame that anyone may send.
-const MOST_OF_FRAME: u64 = 512 * 1024 * 1024;
+/// And of a frame that anyone may send: 32 million pixels of 8 bits a channel. Decoding takes a turn of every other robot.
+const MOST_OF_FRAME: u64 = 96 * 1024 * 1024;
 
 /// Deflate, PNG's packing, makes nothing shorter than by a factor of 1032, and JPEG does not come near it. A picture that
 /// claims more pixels than its bytes can hold lies, and must not cost the memory that it claims.

@@ -173,10 +173,13 @@ impl<'a> Depth<'a> {
             )
         };
         let ((x, x_dev), (y, y_dev)) = (across(0), across(1));
-        Some(CameraPosition {
+        let position = CameraPosition {
             xyz: [x, y, z],
             std_dev: [x_dev, y_dev, z_dev],
-        })
+        };
+        let mut numbers = position.xyz.iter().chain(&position.std_dev);
+        // An optical axis that is said to be far out of the picture may place it beyond all numbers.
+        numbers.all(|number| number.is_finite()).then_some(position)
     }
 }
 

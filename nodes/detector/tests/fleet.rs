@@ -8,9 +8,12 @@
 mod common;
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use common::node::{Stage, frame, next, picture, put};
+use common::node::{
+    Node, READY, Stage, await_subscriber, frame, free_endpoint, next, noise, odometry, picture,
+    put, router, subscribe,
+};
 use common::stand_in_models;
 use wire::{Detections, DetectorStatus, keys};
 use zenoh::bytes::ZBytes;
@@ -109,6 +112,85 @@ fn a_robot_that_floods_starves_nobody() {
 }
 
 #[test]
+fn robots_that_share_a_run_have_their_own_answers() {
+    let Some(models) = stand_in_models() else {
+        return;
+    };
+    let Stage {
+        answers,
+        statuses,
+        node: _node,
+        router,
+    } = Stage::start(
+        &models.path().join("slow_batch.onnx"),
+        "a/camera/color/image_raw",
+    );
+    const ROUNDS: u8 = 20;
+    let robots = ["a", "b", "c", "d", "e"];
+    let shade = |round: u8, index: u8| 70 + 9 * round + 3 * index;
+    for round in 0..ROUNDS {
+        // While the first is inferred the others come, and then share a run.
+        for (index, robot) in (0..).zip(robots) {
+            let mut frame = frame(i32::from(round), "rgb8", shade(round, index));
+            if robot == "c" && round % 3 == 0 {
+                frame.truncate(frame.len() / 2);
+            }
+            put(&router, &camera(robot), frame);
+        }
+        let expected = if round % 3 == 0 { 4 } else { 5 };
+        for _ in 0..expected {
+            let answer = next(&answers);
+            let robot = robot_of(&answer);
+            let index = (0..).zip(robots).find(|(_, name)| **name == robot);
+            let sent = shade(round, index.unwrap().0);
+            let seen = Detections::from_json(&answer.payload().to_bytes()).unwrap();
+            assert_eq!(seen.stamp.unwrap().sec, i32::from(round));
+            let confidence = seen.detections[0].confidence;
+            let expected = f32::from(sent) / 255.0;
+            assert!((confidence - expected).abs() < 0.005, "{robot} {round}");
+        }
+    }
+    let broken = u64::from(ROUNDS.div_ceil(3));
+    let status = status(&statuses, |status| {
+        status.frames_inferred == 5 * u64::from(ROUNDS) - broken
+    });
+    assert_eq!(
+        status.frames_dropped,
+        BTreeMap::from([("malformed".to_owned(), broken)])
+    );
+}
+
+#[test]
+fn a_subscriber_that_does_not_read_holds_nobody_up() {
+    let Some(models) = stand_in_models() else {
+        return;
+    };
+    let endpoint = free_endpoint();
+    let router = router(&endpoint);
+    let answers = subscribe(&router, "**/tb/detections");
+    // Another process that subscribes to the answers, and hangs.
+    let keys = ["--keys", "**/tb/detections"];
+    let tiny = models.path().join("tiny.onnx");
+    let subscriber = Node::start_with(&endpoint, &tiny, READY, &keys);
+    // Hundreds of boxes: long answers, which soon fill all that is between the node and that subscriber.
+    let crowd = models.path().join("crowd.onnx");
+    let _node = Node::start(&endpoint, &crowd, READY);
+    await_subscriber(&router, "r7/camera/color/image_raw");
+    await_subscriber(&router, "r7/tb/detections");
+    subscriber.signal("-STOP");
+    let frame = ZBytes::from(noise(1));
+    let (mut bytes, mut longest) = (0, Duration::ZERO);
+    while bytes < 32 << 20 {
+        let sent = Instant::now();
+        send(&router, "r7", &frame);
+        bytes += next(&answers).payload().len();
+        longest = longest.max(sent.elapsed());
+    }
+    // Whoever waits for such a subscriber waits for 5 s, until Zenoh cuts it off.
+    assert!(longest < Duration::from_secs(4), "{longest:?}");
+}
+
+#[test]
 fn robots_come_and_go_and_leave_nothing() {
     let Some(models) = stand_in_models() else {
         return;
@@ -152,16 +234,25 @@ fn robots_come_and_go_and_leave_nothing() {
         "{growth} bytes more after {} robots more",
         ROBOTS / 2
     );
-    // One that comes back is a new one.
-    assert_eq!(visit("r3").keyframe_id, 1);
-    // A camera without a bridge declares its own key.
+    // One that comes back is a new one; its answers are newer than those that it had.
+    assert_eq!(visit("r3").keyframe_id, ROBOTS + 1);
+    // A camera without a bridge declares its own key. Where its robot was is forgotten with it.
     status(&statuses, |status| status.robots.is_empty());
+    await_subscriber(&router, "r4/odom");
+    put(&router, "r4/odom", odometry(1, 2.5));
+    let place = || {
+        send(&router, "r4", &frame);
+        let answer = next(&answers);
+        assert_eq!(robot_of(&answer), "r4");
+        let answer = Detections::from_json(&answer.payload().to_bytes()).unwrap();
+        answer.map_x
+    };
     let own = router.liveliness().declare_token(camera("r4")).wait();
-    send(&router, "r4", &frame);
-    assert_eq!(robot_of(&next(&answers)), "r4");
+    assert_eq!(place(), Some(2.5));
     status(&statuses, |status| status.robots.contains_key("r4"));
     own.unwrap().undeclare().wait().unwrap();
     status(&statuses, |status| status.robots.is_empty());
+    assert_eq!(place(), None);
     assert_eq!(node.stop("-TERM").code(), Some(0));
 }
 

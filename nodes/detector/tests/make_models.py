@@ -97,6 +97,30 @@ def save(path, shape, output, half=False, quantised=False, metadata=None, output
     onnx.save(model, path)
 
 
+def save_brittle(path, shape):
+    """Sees nothing, and fails on a white frame: looks up whether it is one in a table without that row."""
+    weights = [
+        numpy_helper.from_array(np.zeros((1, 4 + CLASSES, ANCHORS), np.float32), "table"),
+        numpy_helper.from_array(np.array([0, 1, 2, 3], np.int64), "axes"),
+        numpy_helper.from_array(np.array(0.99, np.float32), "white"),
+        numpy_helper.from_array(np.array([0], np.int64), "first"),
+    ]
+    nodes = [
+        helper.make_node("ReduceMean", ["images", "axes"], ["mean"], keepdims=0),
+        helper.make_node("Greater", ["mean", "white"], ["is_white"]),
+        helper.make_node("Cast", ["is_white"], ["index"], to=TensorProto.INT64),
+        helper.make_node("Unsqueeze", ["index", "first"], ["indices"]),
+        helper.make_node("Gather", ["table", "indices"], ["output0"]),
+    ]
+    inputs = [helper.make_tensor_value_info("images", TensorProto.FLOAT, shape)]
+    results = [helper.make_tensor_value_info("output0", TensorProto.FLOAT, [1, 4 + CLASSES, ANCHORS])]
+    graph = helper.make_graph(nodes, "brittle", inputs, results, weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    helper.set_model_props(model, {"names": NAMES, "task": "detect"})
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
+
+
 def save_crowd(path, shape, half=False, metadata=None):
     """A raw head that sees hundreds of overlapping boxes of three classes in any picture: random weights, boxes within
     the first 120 pixels either way."""
@@ -136,6 +160,8 @@ def main():
     save(out / "batch_of_four.onnx", [4, 3, 96, 160], raw_output())
     save(out / "boxes.onnx", [1, 3, 96, 160], boxes_output())
     save(out / "slow.onnx", [1, 3, 96, 160], raw_output(), slow=True)
+    save(out / "slow_batch.onnx", [4, 3, 96, 160], raw_output(), slow=True)
+    save_brittle(out / "brittle.onnx", [1, 3, 96, 160])
     save(out / "tiny.onnx", [1, 3, 32, 32], raw_output())
     save(out / "nameless.onnx", [1, 3, 96, 160], raw_output(), metadata={})
     save_crowd(out / "crowd.onnx", [1, 3, 96, 160])

@@ -179,7 +179,7 @@ fn a_model_for_many_cameras_takes_batches_where_it_can() {
     assert_eq!(load("batch_of_four.onnx").max_batch(), 4);
     // Whether it pays is up to the machine; the answers are the same.
     let model = load("free.onnx");
-    assert!([1, 4].contains(&model.max_batch()));
+    assert!((1..=4).contains(&model.max_batch()));
     let mut pipeline = Pipeline::new(model, Thresholds::default());
     assert!((confidences(&mut pipeline, &[255])[0] - 1.0).abs() < 0.002);
 }

@@ -8,11 +8,12 @@
 mod common;
 
 use std::io::Cursor;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use common::node::{
-    Node, PATIENCE, READY, Stage, WAITING, await_subscriber, frame, free_endpoint, next, put,
-    router, subscribe,
+    Node, PATIENCE, READY, Stage, WAITING, await_subscriber, frame, free_endpoint, next, odometry,
+    put, router, subscribe,
 };
 use common::stand_in_models;
 use image::{ImageFormat, Rgb, RgbImage};
@@ -20,18 +21,6 @@ use wire::messages::{ImageHeader, ImageView};
 use wire::{Detections, DetectorStatus, PoseFrame, Stamp, cdr};
 use zenoh::Wait;
 use zenoh::sample::Sample;
-
-fn odometry(sec: i32, x: f64) -> Vec<u8> {
-    let mut writer = cdr::Writer::new(true);
-    writer
-        .stamp(Stamp { sec, nanosec: 5 })
-        .string("odom")
-        .string("base_footprint");
-    for number in [x, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0] {
-        writer.f64(number);
-    }
-    writer.finish()
-}
 
 /// A depth picture of the size of [`frame`]'s, the same distance everywhere.
 fn depth(sec: i32, metres: f32) -> Vec<u8> {
@@ -89,7 +78,7 @@ fn every_inferred_frame_is_answered_once_under_its_robots_prefix() {
     }
     put(&router, "r7/odom", odometry(0, 1.5));
     for sec in 0..5 {
-        for (robot, shade) in [("", 255), ("r7/", 128)] {
+        for (index, (robot, shade)) in [("", 255), ("r7/", 128)].into_iter().enumerate() {
             put(
                 &router,
                 &format!("{robot}camera/color/image_raw"),
@@ -105,7 +94,7 @@ fn every_inferred_frame_is_answered_once_under_its_robots_prefix() {
             );
             assert_eq!(
                 (message.run_id.as_str(), message.keyframe_id),
-                ("test", sec as u64 + 1)
+                ("test", 2 * sec as u64 + index as u64 + 1)
             );
             let [seen] = &message.detections[..] else {
                 panic!("{message:?}")
@@ -212,6 +201,37 @@ fn objects_have_a_place_before_the_camera_and_slam_says_where_that_is() {
     put("odom", odometry(9, 2.0));
     assert_eq!(answer(9).pose_frame, Some(PoseFrame::Odom));
     assert_eq!(node.stop("-TERM").code(), Some(0));
+}
+
+#[test]
+fn an_object_keeps_its_id_while_it_is_too_faint_to_be_answered() {
+    let Some(models) = stand_in_models() else {
+        return;
+    };
+    let stage = Stage::start(&models.path().join("fixed.onnx"), "camera/color/image_raw");
+    let ids = |sec, shade| {
+        put(
+            &stage.router,
+            "camera/color/image_raw",
+            frame(sec, "rgb8", shade),
+        );
+        let answer = detections(&next(&stage.answers));
+        let ids = answer.detections.into_iter().map(|seen| seen.det_id);
+        ids.collect::<Vec<_>>()
+    };
+    for sec in 1..4 {
+        assert_eq!(ids(sec, 255), ["test_t1"]);
+    }
+    // Of confidence 0.2, for longer than a track lasts of which nothing is seen.
+    for sec in 4..44 {
+        assert_eq!(ids(sec, 51), [""; 0]);
+    }
+    assert_eq!(ids(44, 255), ["test_t1"]);
+    // Time that goes back is another run's, and half a minute is long.
+    assert_eq!(ids(1, 255), ["test_t2"]);
+    assert_eq!(ids(31, 255), ["test_t2"]);
+    assert_eq!(ids(62, 255), ["test_t3"]);
+    assert_eq!(stage.node.stop("-TERM").code(), Some(0));
 }
 
 #[test]
@@ -324,6 +344,60 @@ fn killed_and_started_again_it_answers_the_first_frame() {
         assert_eq!(answer.keyframe_id, 1);
         assert_eq!(node.stop("-KILL").code(), None);
     }
+}
+
+#[test]
+fn a_run_that_fails_costs_its_frame_and_many_in_a_row_the_process() {
+    let Some(models) = stand_in_models() else {
+        return;
+    };
+    let mut stage = Stage::start(
+        &models.path().join("brittle.onnx"),
+        "camera/color/image_raw",
+    );
+    let send = |sec, shade| {
+        let frame = frame(sec, "rgb8", shade);
+        put(&stage.router, "camera/color/image_raw", frame);
+    };
+    send(1, 255);
+    let status = loop {
+        let status = next(&stage.statuses);
+        let status = DetectorStatus::from_json(&status.payload().to_bytes()).unwrap();
+        if !status.frames_dropped.is_empty() {
+            break status;
+        }
+    };
+    assert_eq!(status.frames_dropped["inference"], 1);
+    send(2, 0);
+    assert_eq!(detections(&next(&stage.answers)).detections, []);
+    // As when a GPU is lost.
+    let started = Instant::now();
+    let ended = loop {
+        assert!(started.elapsed() < PATIENCE, "it goes on failing");
+        send(3, 255);
+        if let Some(ended) = stage.node.ended() {
+            break ended;
+        }
+        let _ = stage.statuses.recv_timeout(Duration::from_millis(10));
+    };
+    assert_eq!(ended.code(), Some(1));
+}
+
+#[test]
+fn keys_that_bring_a_frame_twice_are_refused() {
+    let Some(models) = stand_in_models() else {
+        return;
+    };
+    let refused = Command::new(env!("CARGO_BIN_EXE_detector"))
+        .args(["serve", "--zenoh", "tcp/127.0.0.1:1", "--model"])
+        .arg(models.path().join("fixed.onnx"))
+        .args(["--keys", "**/camera/color/image_raw"])
+        .args(["--keys", "r7/camera/color/image_raw"])
+        .output()
+        .unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    let error = String::from_utf8(refused.stderr).unwrap();
+    assert!(error.contains("overlap"), "{error}");
 }
 
 #[test]

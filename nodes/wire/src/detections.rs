@@ -15,7 +15,8 @@ pub struct Detections {
     /// The detector's run; constant while the process lives.
     #[serde(default)]
     pub run_id: String,
-    /// Counts the frames answered for this robot, from 1.
+    /// Counts the answers of the run from 1, whichever robot they are for: of one robot it rises, also when that robot
+    /// has left and come back.
     #[serde(default)]
     pub keyframe_id: u64,
     /// The frame's header stamp in s; 0 when unknown. [`Detections::frame_stamp`] is exact.

@@ -193,6 +193,7 @@ fn serve(args: Serve) -> Result<ExitCode> {
     Ok(match ended {
         Ended::Terminated => ExitCode::SUCCESS,
         Ended::Interrupted => ExitCode::from(EXIT_INTERRUPTED),
+        Ended::Failed => ExitCode::FAILURE,
     })
 }
 

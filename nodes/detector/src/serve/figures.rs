@@ -23,17 +23,20 @@ pub enum Dropped {
     Size,
     /// ONNX Runtime failed.
     Inference,
+    /// Zenoh refused the answer.
+    Unanswered,
     /// The robot has not moved, and key frames were asked for.
     NoKeyFrame,
 }
 
 impl Dropped {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Malformed,
         Self::Encoding,
         Self::Undecodable,
         Self::Size,
         Self::Inference,
+        Self::Unanswered,
         Self::NoKeyFrame,
     ];
 
@@ -44,6 +47,7 @@ impl Dropped {
             Self::Undecodable => "undecodable",
             Self::Size => "size",
             Self::Inference => "inference",
+            Self::Unanswered => "unanswered",
             Self::NoKeyFrame => "no_key_frame",
         }
     }
@@ -93,24 +97,20 @@ impl Figures {
         self.robot(robot).1 += 1;
     }
 
+    /// Frames that were answered, of all robots.
+    pub fn inferred(&self) -> u64 {
+        self.inferred
+    }
+
     /// A frame of `robot` was answered: its age when inference started, and the time from its arrival to the answer.
-    /// Returns how many of the robot's frames were answered.
-    pub fn answered(
-        &mut self,
-        robot: usize,
-        age: Duration,
-        latency: Duration,
-        times: Times,
-    ) -> u64 {
+    pub fn answered(&mut self, robot: usize, age: Duration, latency: Duration, times: Times) {
         self.age.add(age);
         self.latency.add(latency);
         self.preprocess.add(times.preprocess);
         self.inference.add(times.inference);
         self.postprocess.add(times.postprocess);
+        self.robot(robot).0 += 1;
         self.inferred += 1;
-        let robot = self.robot(robot);
-        robot.0 += 1;
-        robot.0
     }
 
     /// The figures as of now.
@@ -118,11 +118,13 @@ impl Figures {
         let Counts {
             robots,
             total,
+            left,
             refused,
         } = inbox.counts();
         let reasons = Dropped::ALL.map(|reason| (reason.name(), self.dropped[reason as usize]));
         let counted = reasons.into_iter().chain([
             ("superseded", total.superseded),
+            ("robot_left", left),
             ("too_many_robots", refused),
         ]);
         let now = Instant::now();

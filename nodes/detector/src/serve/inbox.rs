@@ -59,6 +59,8 @@ pub struct Counts {
     pub robots: Vec<(usize, String, Arrivals, Instant)>,
     /// Of all robots, also those that have left.
     pub total: Arrivals,
+    /// Frames that still waited when their robot left.
+    pub left: u64,
     /// Frames of robots beyond [`MAX_ROBOTS`].
     pub refused: u64,
 }
@@ -84,6 +86,7 @@ struct State {
     /// The tokens that are taken back now are taken back by the router's loss.
     router_is_lost: bool,
     total: Arrivals,
+    left: u64,
     refused: u64,
     closed: bool,
 }
@@ -180,8 +183,8 @@ impl Inbox {
         self.lock().someone_left
     }
 
-    /// Frees the places of the robots that have left as of `now`; frames of theirs that still waited are gone with
-    /// them. To be called by the taker with no turn in hand.
+    /// Frees the places of the robots that have left as of `now`; frames of theirs that still waited are counted and
+    /// gone with them. To be called by the taker with no turn in hand.
     pub fn forget_gone(&self, now: Instant) -> Vec<Gone> {
         let mut state = self.lock();
         let State {
@@ -189,6 +192,7 @@ impl Inbox {
             place_of,
             tokens,
             someone_left,
+            left: lost,
             ..
         } = &mut *state;
         let mut gone = Vec::new();
@@ -198,7 +202,8 @@ impl Inbox {
                 let left = |at: Instant| now.saturating_duration_since(at) >= DEPARTURE;
                 place.left.is_some_and(left) || silent && !tokens.contains_key(&place.prefix)
             };
-            if let Some(Place { prefix, .. }) = place.take_if(has_left) {
+            if let Some(Place { prefix, fresh, .. }) = place.take_if(has_left) {
+                *lost += u64::from(fresh.is_some());
                 place_of.remove(&prefix);
                 gone.push(Gone { robot, prefix });
             }
@@ -249,6 +254,7 @@ impl Inbox {
                 .filter_map(of_robot)
                 .collect(),
             total: state.total,
+            left: state.left,
             refused: state.refused,
         }
     }
@@ -408,8 +414,9 @@ mod tests {
         assert_eq!(inbox.forget_gone(now + SILENCE), []);
         inbox.put("c", frame(3));
         assert_eq!(taken(&inbox, 10), [named("c", 3), named("b", 1)]);
-        // What was counted of one that left stays in the sum.
-        assert_eq!(inbox.counts().total.frames_in, 3);
+        // What was counted of one that left stays in the sum, and what still waited is told.
+        let counts = inbox.counts();
+        assert_eq!((counts.total.frames_in, counts.left), (3, 1));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use crossbeam_channel::{Receiver, bounded, select};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use wire::messages::{CameraInfo, Header, Odometry};
@@ -33,7 +33,6 @@ use crate::batch;
 use crate::boxes::Thresholds;
 use crate::model::{Model, ModelOptions};
 use crate::pieces::Pieces;
-use crate::pipeline::Pipeline;
 use crate::position::Intrinsics;
 use depths::Depths;
 use inbox::{Frame, Inbox};
@@ -70,6 +69,8 @@ pub enum Ended {
     Terminated,
     /// By SIGINT.
     Interrupted,
+    /// Inference failed again and again; a process that is started anew may do better.
+    Failed,
 }
 
 /// Serves until SIGINT or SIGTERM.
@@ -84,14 +85,15 @@ pub fn serve(options: ServeOptions) -> Result<Ended> {
         Ok((key.as_str(), camera_keys::camera_name(key)?.to_owned()))
     });
     let cameras = cameras.collect::<Result<Vec<_>>>()?;
-    warn_of_shared_places(&cameras);
+    check_cameras(&cameras)?;
     notify(sd_notify::NotifyState::Status("loading the model"));
     // One camera's frames are never more than one at a time.
     let many = options.keys.len() > 1 || options.keys.iter().any(|key| key.contains('*'));
-    let model = if many {
-        batch::load(&options.model, &options.model_options)?
-    } else {
-        Model::load(&options.model, &options.model_options)?
+    let load = if many { batch::load } else { Model::load };
+    let (path, model_options) = (options.model, options.model_options);
+    let model = match unless_ended(&signals, move || load(&path, &model_options))? {
+        Waited::Done(model) => model?,
+        Waited::Ended(ended) => return Ok(ended),
     };
     let info = model.info().clone();
     tracing::info!(
@@ -105,9 +107,9 @@ pub fn serve(options: ServeOptions) -> Result<Ended> {
     notify(sd_notify::NotifyState::Status(
         "waiting for the Zenoh router",
     ));
-    let session = match open_session(config, &signals)? {
-        Opened::Session(session) => session,
-        Opened::Ended(ended) => return Ok(ended),
+    let session = match unless_ended(&signals, || zenoh::open(config).wait())? {
+        Waited::Done(session) => session.map_err(|error| anyhow!("cannot open Zenoh: {error}"))?,
+        Waited::Ended(ended) => return Ok(ended),
     };
     let known = Known {
         inbox: Arc::default(),
@@ -118,7 +120,8 @@ pub fn serve(options: ServeOptions) -> Result<Ended> {
     let subscribers = subscribe_all(&session, &cameras, &known)?;
     let run_id = options.run_id.unwrap_or_else(run_id);
     let worker = Worker::new(
-        Pipeline::new(model, options.limits),
+        model,
+        options.limits,
         session.clone(),
         known.clone(),
         router.losses(),
@@ -131,7 +134,7 @@ pub fn serve(options: ServeOptions) -> Result<Ended> {
         .spawn(move || {
             // Dropped at the end of this thread, whatever ends it.
             let _working = working;
-            worker.work();
+            worker.work()
         })?;
     notify(sd_notify::NotifyState::Ready);
     notify(sd_notify::NotifyState::Status("serving"));
@@ -142,9 +145,13 @@ pub fn serve(options: ServeOptions) -> Result<Ended> {
         recv(idle) -> _ => None,
     };
     known.inbox.close();
-    if let Err(panic) = worker.join() {
-        // Without inference this process is of no use: whoever started it starts it again.
-        std::panic::resume_unwind(panic);
+    // Without inference this process is of no use: whoever started it starts it again.
+    let worked = worker
+        .join()
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    if let Err(error) = worked {
+        tracing::error!("{error:#}");
+        return Ok(Ended::Failed);
     }
     let ended = ended.context("the inference thread has ended")?;
     // Before the session is closed: that is no loss.
@@ -164,24 +171,29 @@ struct Known {
     depths: Arc<Depths>,
 }
 
-/// Two keys without a wildcard may be meant as two robots, but tell the robot's prefix from the camera's name by the usual
-/// names alone.
-fn warn_of_shared_places(cameras: &[(&str, String)]) {
+/// Two keys must not bring the same frame. And those without a wildcard may be meant as two robots, but tell the robot's
+/// prefix from the camera's name by the usual names alone.
+fn check_cameras(cameras: &[(&str, String)]) -> Result<()> {
     let robots = |(key, camera): &(&str, String)| key.len() - camera.len();
     for (index, camera) in cameras.iter().enumerate() {
-        let same = |other: &&(&str, String)| {
-            camera.0[..robots(camera)] == other.0[..robots(other)] && camera.1 != other.1
-        };
-        if let Some(other) = cameras[..index].iter().find(same) {
-            tracing::warn!(
-                "{} and {} count as two cameras of one robot, answered on {}tb/detections; for two robots use a wildcard, as \
-                 in */oakd/rgb/preview/image_raw",
-                other.0,
-                camera.0,
-                &camera.0[..robots(camera)]
-            );
+        let own = KeyExpr::new(camera.0).map_err(|error| anyhow!("{error}"))?;
+        for other in &cameras[..index] {
+            let both = (other.0, camera.0);
+            if KeyExpr::new(other.0).is_ok_and(|other| other.intersects(&own)) {
+                bail!("--keys {both:?} overlap: a frame must not come by both");
+            }
+            let same_robot = camera.0[..robots(camera)] == other.0[..robots(other)];
+            if same_robot && camera.1 != other.1 {
+                tracing::warn!(
+                    "{both:?} count as two cameras of one robot; for two robots use a wildcard, as in \
+                     */oakd/rgb/preview/image_raw"
+                );
+            }
         }
+        let answers = keys::of_robot(&camera.0[..robots(camera)], keys::DETECTIONS);
+        tracing::info!("frames on {} are answered on {answers}", camera.0);
     }
+    Ok(())
 }
 
 /// Subscribes to `cameras` (key expression and name behind the robot's prefix) and to what is beside them.
@@ -266,14 +278,8 @@ fn slam_pose_came(known: &Known, robot: &str, sample: &Sample) {
 }
 
 fn depth_came(known: &Known, robot: &str, sample: &Sample) {
-    let payload = sample.payload();
-    let mut head = [0; HEAD_LEN];
-    match Header::read(Pieces::Zenoh(payload).head(&mut head)) {
-        Ok(Header { stamp, .. }) => {
-            let now = Instant::now();
-            known.depths.add(robot, stamp, payload.clone(), now);
-        }
-        Err(error) => tracing::debug!(%error, "depth picture not understood"),
+    if let Err(error) = known.depths.add(robot, sample.payload(), Instant::now()) {
+        tracing::debug!(%error, "depth picture not understood");
     }
 }
 
@@ -309,23 +315,26 @@ fn signals() -> Result<Receiver<Ended>> {
     Ok(receiver)
 }
 
-enum Opened {
-    Session(Session),
+enum Waited<T> {
+    Done(T),
     Ended(Ended),
 }
 
-/// Opens a session, for as long as that takes, unless a signal ends the wait.
-fn open_session(config: zenoh::Config, signals: &Receiver<Ended>) -> Result<Opened> {
-    let (sender, opened) = bounded(1);
+/// Does `work`, for as long as that takes, unless a signal ends the wait.
+fn unless_ended<T: Send + 'static>(
+    signals: &Receiver<Ended>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<Waited<T>> {
+    let (sender, done) = bounded(1);
     std::thread::Builder::new()
-        .name("connect".to_owned())
+        .name("start".to_owned())
         .spawn(move || {
             // Nobody listens any more when a signal came first.
-            let _ = sender.send(zenoh::open(config).wait());
+            let _ = sender.send(work());
         })?;
     select! {
-        recv(opened) -> session => Ok(Opened::Session(session?.map_err(|error| anyhow!("cannot open Zenoh: {error}"))?)),
-        recv(signals) -> ended => Ok(Opened::Ended(ended?)),
+        recv(done) -> value => Ok(Waited::Done(value.context("the starting thread died")?)),
+        recv(signals) -> ended => Ok(Waited::Ended(ended.context("the signal thread ended")?)),
     }
 }
 

@@ -25,6 +25,10 @@ const MAX_SLAM_AGE_NANOS: i64 = 1_000_000_000;
 const MAX_SLAM_GAP_NANOS: i64 = 300_000_000;
 /// A SLAM pose that came before any frame is that of the first, if it comes so soon.
 const FIRST_FRAME: Duration = Duration::from_millis(500);
+/// A SLAM pose that comes so long after the newest frame is of one that was lost on its way here, and of no use.
+const MAX_SLAM_DELAY: Duration = Duration::from_millis(400);
+/// Stamps that go further back than this are of another run, ns; else a message has come late, and is passed over.
+const LATE_NANOS: i64 = 1_000_000_000;
 
 /// A pose in the plane.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -48,8 +52,8 @@ pub struct Poses {
 struct Track {
     odometry: History<KEPT>,
     slam: History<KEPT_SLAM>,
-    /// Stamp of the newest frame, ns.
-    newest_frame: Option<i64>,
+    /// Stamp of the newest frame, ns, and when it came.
+    newest_frame: Option<(i64, Instant)>,
     /// A SLAM pose that came before any frame.
     waiting: Option<(Pose, Instant)>,
 }
@@ -81,7 +85,10 @@ impl Poses {
         let pose = Pose { x, y, yaw };
         self.robots
             .update(prefix, now, |track| match track.newest_frame {
-                Some(nanos) => track.slam.add(nanos, pose),
+                Some((nanos, came)) if now.saturating_duration_since(came) <= MAX_SLAM_DELAY => {
+                    track.slam.add(nanos, pose);
+                }
+                Some(_) => {}
                 None => track.waiting = Some((pose, now)),
             });
     }
@@ -90,7 +97,7 @@ impl Poses {
     pub fn frame_came(&self, prefix: &str, stamp: Stamp, now: Instant) {
         let nanos = stamp.as_nanos();
         self.robots.update(prefix, now, |track| {
-            track.newest_frame = Some(nanos);
+            track.newest_frame = Some((nanos, now));
             if let Some((pose, came)) = track.waiting.take()
                 && now.saturating_duration_since(came) <= FIRST_FRAME
             {
@@ -153,7 +160,8 @@ impl<const MOST: usize> History<MOST> {
         let Self(poses) = self;
         match poses.back() {
             Some((last, _)) if *last == nanos => _ = poses.pop_back(),
-            // Time went back: a simulator was started anew.
+            Some((last, _)) if (1..=LATE_NANOS).contains(&(*last - nanos)) => return,
+            // A simulator was started anew.
             Some((last, _)) if *last > nanos => poses.clear(),
             _ => {}
         }
@@ -282,14 +290,12 @@ mod tests {
         for step in 0..1000 {
             add(&poses, 1_000_000_000 + step * 20_000_000, step as f64, 0.0);
         }
+        let x_at = |nanos| Some(poses.by_odometry("robot", Stamp::from_nanos(nanos))?.x);
+        // One message that comes late is no new time.
+        add(&poses, 20_970_000_000, 5.0, 0.0);
+        assert_eq!(x_at(20_980_000_000), Some(999.0));
         add(&poses, 20_000_000, -1.0, 0.0);
-        assert_eq!(
-            poses
-                .by_odometry("robot", Stamp::from_nanos(20_000_000))
-                .unwrap()
-                .x,
-            -1.0
-        );
+        assert_eq!((x_at(20_000_000), x_at(20_980_000_000)), (Some(-1.0), None));
     }
 
     #[test]
@@ -361,6 +367,21 @@ mod tests {
         // Key frames go by odometry, which does not jump.
         let stamp = Stamp::from_nanos(1_200_000_000);
         assert_near(poses.by_odometry("robot", stamp).unwrap(), [0.2, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn a_slam_pose_of_a_frame_that_was_lost_is_of_no_use() {
+        let poses = Poses::default();
+        let came = Instant::now();
+        poses.frame_came("robot", Stamp::from_nanos(1_000_000_000), came);
+        let pose = SlamPose {
+            pose: [1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 7.0],
+        };
+        let at = || poses.at("robot", Stamp::from_nanos(1_000_000_000));
+        poses.add_slam("robot", &pose, came + 2 * MAX_SLAM_DELAY);
+        assert_eq!(at(), None);
+        poses.add_slam("robot", &pose, came + MAX_SLAM_DELAY / 2);
+        assert_eq!(at().unwrap().0.x, 7.0);
     }
 
     #[test]

@@ -7,31 +7,34 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, anyhow};
 use wire::messages::{CompressedImageHeader, Header, ImageHeader};
 use wire::{Detection, Detections, DetectorStatus, ModelId, Stamp, keys};
-use zenoh::bytes::ZBytes;
 use zenoh::pubsub::Publisher;
-use zenoh::qos::CongestionControl;
+use zenoh::qos::{CongestionControl, Priority};
 use zenoh::{Session, Wait};
 
 use super::figures::{Dropped, Figures};
 use super::inbox::{Gone, Inbox, Turn};
 use super::key_frames::{KeyFrames, LastKeyFrame};
-use super::{HEAD_LEN, Known};
-use crate::boxes::Found;
+use super::{HEAD_LEN, Known, depths};
+use crate::boxes::{Found, Thresholds};
 use crate::encoding::PixelOrder;
 use crate::letterbox::Letterbox;
+use crate::model::Model;
 use crate::photo;
 use crate::pieces::Pieces;
 use crate::pipeline::{DetectError, Pipeline, Times};
-use crate::position::Depth;
 use crate::rows::{Picture, PictureError};
-use crate::tracker::Tracker;
+use crate::tracker::{self, Tracker};
 
 const STATUS_PERIOD: Duration = Duration::from_secs(1);
 /// At most one warning a second about dropped frames, whoever sends them.
 const WARNING_PERIOD: Duration = Duration::from_secs(1);
 
-/// Frames further apart, or with time going back, show nothing of the same object, ns.
+/// Frames further apart show nothing of the same object, ns.
 const MAX_TRACK_GAP_NANOS: i64 = 30_000_000_000;
+/// A frame whose stamp is further back than this is of another run, ns.
+const LATE_NANOS: i64 = 1_000_000_000;
+/// When ONNX Runtime failed so often in a row, it will not come back by itself: a GPU that was lost, say.
+const MAX_FAILURES: u32 = 30;
 
 /// What is kept of a robot while it is there.
 struct Robot {
@@ -65,9 +68,13 @@ pub struct Worker {
     status: Publisher<'static>,
     /// By the robot's place.
     robots: Vec<Option<Robot>>,
+    /// Boxes of more confidence are answered; the fainter ones are the trackers' alone.
+    min_confidence: f32,
     /// The number of the last object of any robot.
     last_object: u64,
     figures: Figures,
+    /// Runs that failed since the last one that did not.
+    failures: u32,
     warned: Option<Instant>,
     /// Buffers, so that a frame costs no allocation before its boxes are known.
     chosen: Vec<usize>,
@@ -82,37 +89,39 @@ impl Worker {
     /// # Errors
     /// When Zenoh refuses the status key.
     pub fn new(
-        pipeline: Pipeline,
+        model: Model,
+        limits: Thresholds,
         session: Session,
         known: Known,
         router_losses: Arc<AtomicU64>,
         key_frames: Option<KeyFrames>,
         run_id: String,
     ) -> Result<Self> {
-        let info = pipeline.info();
-        let (model, provider, class_names) = (
-            info.id.clone(),
-            info.provider.clone(),
-            info.class_names.clone(),
-        );
+        let tracked = Thresholds {
+            confidence: limits.confidence.min(tracker::FAINT),
+            ..limits
+        };
+        let info = model.info().clone();
         let status = session
             .declare_publisher(keys::DETECTOR_STATUS)
             .wait()
             .map_err(|error| anyhow!("{error}"))?;
         Ok(Self {
-            pipeline,
+            pipeline: Pipeline::new(model, tracked),
             session,
             known,
             router_losses,
             key_frames,
             run_id,
-            model,
-            provider,
-            class_names,
+            model: info.id,
+            provider: info.provider,
+            class_names: info.class_names,
             status,
             robots: Vec::new(),
+            min_confidence: limits.confidence,
             last_object: 0,
             figures: Figures::new(),
+            failures: 0,
             warned: None,
             chosen: Vec::new(),
             placed: Vec::new(),
@@ -122,14 +131,21 @@ impl Worker {
     }
 
     /// Works until the inbox is closed.
-    pub fn work(mut self) {
+    ///
+    /// # Errors
+    /// When ONNX Runtime goes on failing.
+    pub fn work(mut self) -> Result<()> {
         let max_batch = self.pipeline.max_batch();
         let mut turns = Vec::with_capacity(max_batch);
         self.publish_status();
         let mut status_due = Instant::now() + STATUS_PERIOD;
         while self.known.inbox.take(max_batch, status_due, &mut turns) {
-            self.answer(&turns);
+            let answered = self.answer(&turns);
             turns.clear();
+            if let Err(error) = answered {
+                self.publish_status();
+                return Err(error);
+            }
             let due = status_due <= Instant::now();
             // At once, for robots may come and go faster than statuses.
             if due || self.known.inbox.someone_left() {
@@ -141,10 +157,11 @@ impl Worker {
             }
         }
         self.publish_status();
+        Ok(())
     }
 
-    /// Infers the frames of `turns` in one run and answers each.
-    fn answer(&mut self, turns: &[Turn]) {
+    /// Infers the frames of `turns` in one run and answers each. An error when too many runs in a row have failed.
+    fn answer(&mut self, turns: &[Turn]) -> Result<()> {
         let mut placed = std::mem::take(&mut self.placed);
         placed.clear();
         // A run of more frames costs more: those that need none are passed over first.
@@ -173,6 +190,10 @@ impl Worker {
             false => self.pipeline.run(chosen.len()),
         };
         let inference = running.elapsed();
+        self.failures = match result {
+            Ok(()) => 0,
+            Err(_) => self.failures + 1,
+        };
         for (index, frame) in placed.iter().enumerate() {
             let turn = &turns[frame.turn];
             if let Err(error) = &result {
@@ -192,11 +213,17 @@ impl Worker {
                 postprocess: reading.elapsed(),
             };
             if let Err(error) = self.publish(turn, frame.letterbox.source, running, times) {
-                tracing::error!(%error, "detections of a frame are lost");
+                self.lose(turn, Dropped::Unanswered, &error.to_string());
             }
         }
         self.placed = placed;
         self.chosen = chosen;
+        match result {
+            Err(error) if self.failures >= MAX_FAILURES => {
+                Err(anyhow!("{MAX_FAILURES} runs in a row failed: {error}"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// An error for a frame whose header cannot be read, or that is to be passed over because its robot has not moved.
@@ -226,8 +253,12 @@ impl Worker {
             let header = CompressedImageHeader::read(head, payload.len()).map_err(malformed)?;
             let bytes = turn.frame.sample.payload().to_bytes();
             let bytes = bytes.get(header.data).unwrap_or_default();
-            let pixels =
-                photo::decode(bytes).map_err(|error| (Dropped::Undecodable, error.to_string()))?;
+            // Bytes that anyone may send go into code of others.
+            let pixels = std::panic::catch_unwind(|| photo::decode(bytes));
+            let pixels = pixels
+                .map_err(|_| "the decoder panicked".to_owned())
+                .and_then(|pixels| pixels.map_err(|error| error.to_string()))
+                .map_err(|error| (Dropped::Undecodable, error))?;
             let (width, height) = pixels.dimensions();
             let picture = Picture::from_pixels(pixels.as_raw(), width, height, PixelOrder::Rgb)
                 .map_err(refused)?;
@@ -268,9 +299,6 @@ impl Worker {
         times: Times,
     ) -> Result<()> {
         let zenoh = |error: zenoh::Error| anyhow!("{error}");
-        let latency = turn.frame.arrived.elapsed();
-        let age = running.duration_since(turn.frame.arrived);
-        let keyframe_id = self.figures.answered(turn.robot, age, latency, times);
         let mut head = [0; HEAD_LEN];
         let Header { stamp, frame_id } =
             Header::read(Pieces::Zenoh(turn.frame.sample.payload()).head(&mut head))?;
@@ -286,17 +314,18 @@ impl Worker {
             robot.last_key_frame.set(stamp.as_nanos(), pose);
         }
         let nanos = stamp.as_nanos();
-        let is_next = |last| (0..=MAX_TRACK_GAP_NANOS).contains(&(nanos - last));
+        let is_next = |last| (-LATE_NANOS..=MAX_TRACK_GAP_NANOS).contains(&(nanos - last));
         if !robot.answered.replace(nanos).is_none_or(is_next) {
             robot.tracker = Tracker::default();
         }
-        let numbers = robot.tracker.next(&self.boxes, &mut self.last_object);
+        let last_object = &mut self.last_object;
+        let numbers = robot.tracker.next(&self.boxes, last_object);
         let near = self.known.depths.at(&robot.prefix, stamp);
         let depth = near
             .as_ref()
-            .and_then(|(payload, intrinsics)| Some((depth_in(payload)?, intrinsics)));
+            .and_then(|(payload, intrinsics)| Some((depths::read(payload).ok()?.1, intrinsics)));
         let depths = &mut self.depths;
-        let detection = |(found, number): (&Found, u64)| Detection {
+        let detection = |(found, number): (&Found, Option<u64>)| Detection {
             class: self
                 .class_names
                 .get(found.class)
@@ -304,15 +333,25 @@ impl Worker {
                 .unwrap_or_default(),
             confidence: found.confidence,
             bbox: found.bbox,
-            det_id: format!("{}_t{number}", self.run_id),
+            det_id: {
+                // What is of no track has a number that never comes again.
+                let number = number.unwrap_or_else(|| {
+                    *last_object += 1;
+                    *last_object
+                });
+                format!("{}_t{number}", self.run_id)
+            },
             position: depth
                 .and_then(|(depth, intrinsics)| depth.locate(intrinsics, size, found.bbox, depths)),
         };
-        let detections = self.boxes.iter().zip(numbers).map(detection).collect();
+        let boxes = self.boxes.iter().zip(numbers);
+        let shown = boxes.filter(|(found, _)| found.confidence > self.min_confidence);
+        let detections = shown.map(detection).collect();
         let pose = self.known.poses.at(&robot.prefix, stamp);
+        let latency = turn.frame.arrived.elapsed();
         let message = Detections {
             run_id: self.run_id.clone(),
-            keyframe_id,
+            keyframe_id: self.figures.inferred() + 1,
             timestamp: stamp.as_secs_f64(),
             map_x: pose.map(|(pose, _)| pose.x),
             map_y: pose.map(|(pose, _)| pose.y),
@@ -324,7 +363,10 @@ impl Worker {
             model: Some(self.model.clone()),
             latency_ms: Some(latency.as_secs_f64() * 1e3),
         };
-        robot.answers.put(message.to_json()).wait().map_err(zenoh)
+        robot.answers.put(message.to_json()).wait().map_err(zenoh)?;
+        let age = running.duration_since(turn.frame.arrived);
+        self.figures.answered(turn.robot, age, latency, times);
+        Ok(())
     }
 
     /// Drops all that is kept of robots that have left.
@@ -395,10 +437,11 @@ fn robot_at<'a>(
         Some(robot) => Ok(robot),
         empty => {
             let prefix = inbox.prefix(place);
-            // Whoever paces itself by the answers must get every one.
+            // One subscriber that does not read must not hold up all robots, and pictures must not hold up answers.
             let answers = session
                 .declare_publisher(keys::of_robot(&prefix, keys::DETECTIONS))
-                .congestion_control(CongestionControl::Block)
+                .congestion_control(CongestionControl::Drop)
+                .priority(Priority::InteractiveHigh)
                 .express(true)
                 .wait()?;
             Ok(empty.insert(Robot {
@@ -419,14 +462,6 @@ fn is_compressed(turn: &Turn) -> bool {
         .key_expr()
         .as_str()
         .ends_with("/compressed")
-}
-
-/// The depth picture in a payload; `None` when it is none.
-fn depth_in(payload: &ZBytes) -> Option<Depth<'_>> {
-    let pieces = Pieces::Zenoh(payload);
-    let mut head = [0; HEAD_LEN];
-    let header = ImageHeader::read(pieces.head(&mut head), pieces.len()).ok()?;
-    Depth::new(&header, pieces).ok()
 }
 
 fn malformed(error: wire::cdr::CdrError) -> (Dropped, String) {

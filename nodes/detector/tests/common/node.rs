@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use wire::Stamp;
 use wire::messages::{ImageHeader, ImageView};
+use wire::{Stamp, cdr};
 use zenoh::bytes::ZBytes;
 use zenoh::handlers::FifoChannelHandler;
 use zenoh::pubsub::Subscriber;
@@ -51,19 +51,18 @@ impl Node {
         Self::start_with(endpoint, model, until, &[])
     }
 
-    /// As [`Node::start`], with further options.
+    /// As [`Node::start`], with further options; it serves every robot's camera unless they name others.
     pub fn start_with(endpoint: &str, model: &Path, until: &str, options: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let socket = UnixDatagram::bind(folder.path().join("notify")).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         let node = Command::new(env!("CARGO_BIN_EXE_detector"))
-            .args([
-                "serve",
-                "--zenoh",
-                endpoint,
-                "--keys",
-                "**/camera/color/image_raw",
-            ])
+            .args(["serve", "--zenoh", endpoint])
+            .args(if options.contains(&"--keys") {
+                &[][..]
+            } else {
+                &["--keys", "**/camera/color/image_raw"]
+            })
             .args(options)
             .args(["--run-id", "test", "--model"])
             .arg(model)
@@ -100,6 +99,11 @@ impl Node {
             .find_map(|line| line.strip_prefix("VmRSS:"))
             .unwrap();
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    }
+
+    /// How it has ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.0.try_wait().unwrap()
     }
 
     /// Ends it by `signal`.
@@ -153,7 +157,22 @@ pub fn frame(sec: i32, encoding: &str, shade: u8) -> Vec<u8> {
 }
 
 /// A frame of one shade, of 3 bytes a pixel.
-pub fn picture(sec: i32, encoding: &str, [width, height]: [u32; 2], shade: u8) -> Vec<u8> {
+pub fn picture(sec: i32, encoding: &str, size: [u32; 2], shade: u8) -> Vec<u8> {
+    painted(sec, encoding, size, |_| shade)
+}
+
+/// A 160x96 frame in which no two places are alike.
+pub fn noise(sec: i32) -> Vec<u8> {
+    let shade = |index: u32| (index.wrapping_mul(2_654_435_761) >> 24) as u8;
+    painted(sec, "rgb8", [160, 96], shade)
+}
+
+fn painted(
+    sec: i32,
+    encoding: &str,
+    [width, height]: [u32; 2],
+    shade: impl Fn(u32) -> u8,
+) -> Vec<u8> {
     let header = ImageHeader {
         stamp: Stamp { sec, nanosec: 5 },
         frame_id: "camera_color_optical_frame",
@@ -164,12 +183,25 @@ pub fn picture(sec: i32, encoding: &str, [width, height]: [u32; 2], shade: u8) -
         step: 3 * width,
         data: 0..0,
     };
-    let data = vec![shade; (3 * width * height) as usize];
+    let data: Vec<u8> = (0..3 * width * height).map(shade).collect();
     ImageView {
         header,
         data: &data,
     }
     .to_cdr(true)
+}
+
+/// Odometry that says the robot is `x` m ahead.
+pub fn odometry(sec: i32, x: f64) -> Vec<u8> {
+    let mut writer = cdr::Writer::new(true);
+    writer
+        .stamp(Stamp { sec, nanosec: 5 })
+        .string("odom")
+        .string("base_footprint");
+    for number in [x, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0] {
+        writer.f64(number);
+    }
+    writer.finish()
 }
 
 /// Subscribes to `key`; what comes before it is asked for waits.
