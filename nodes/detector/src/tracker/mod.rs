@@ -6,8 +6,8 @@
 //! A track that is seen in one frame alone is dropped with the next.
 //!
 //! Other than as published, boxes of different classes are never the same object; a track has its number from its
-//! first frame on, for an answer is sent at once and cannot be named later; and where two tracks are found to be one,
-//! the box has the older one's number, and not none.
+//! first frame on, for an answer is sent at once and cannot be named later; where two tracks are found to be one, the
+//! box has the older one's number, and not none; and boxes have no pixel more at their ends.
 
 mod assignment;
 mod motion;
@@ -17,9 +17,9 @@ use wire::iou;
 
 use crate::boxes::Found;
 
-/// Boxes of less confidence are not looked at.
+/// Boxes of more confidence are looked at.
 pub const FAINT: f32 = 0.1;
-/// Boxes of at least this confidence are matched first.
+/// Boxes of more confidence are matched first, those of less are the faint ones.
 const CONFIDENT: f32 = 0.5;
 /// Boxes of at least this confidence begin tracks.
 const BEGINS: f32 = 0.6;
@@ -67,8 +67,8 @@ impl Tracker {
             track.motion.predict(track.seen < before);
         }
         let mut numbers = vec![None; boxes.len()];
-        let confident = |found: &Found| found.confidence >= CONFIDENT;
-        let faint = |found: &Found| (FAINT..CONFIDENT).contains(&found.confidence);
+        let confident = |found: &Found| found.confidence > CONFIDENT;
+        let faint = |found: &Found| FAINT < found.confidence && found.confidence < CONFIDENT;
         let known = |track: &Track| track.confirmed;
         let tracked = |track: &Track| track.confirmed && track.seen == before;
         let new = |track: &Track| !track.confirmed;
@@ -182,6 +182,8 @@ impl Tracker {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn found(class: usize, confidence: f32, x: f32, y: f32) -> Found {
@@ -280,6 +282,46 @@ mod tests {
         for _ in 0..3 {
             assert_eq!(next(&[found(1, 0.9, place, 0.0)]), [Some(1)]);
         }
+    }
+
+    /// A box x1, y1, x2, y2, its confidence, and the published tracker's number (`tests/record_bytetrack.py`).
+    type Recorded = (f32, f32, f32, f32, f32, Option<u64>);
+
+    #[test]
+    fn numbers_are_those_of_the_published_tracker() {
+        let sequences: Vec<Vec<Vec<Recorded>>> =
+            serde_json::from_str(include_str!("../../tests/bytetrack.json")).unwrap();
+        let (mut numbered, mut duplicates) = (0, 0);
+        for (index, sequence) in sequences.iter().enumerate() {
+            let (mut tracker, mut last) = (Tracker::default(), 0);
+            let (mut own_of, mut theirs_of) = (BTreeMap::new(), BTreeMap::new());
+            for (frame, recorded) in sequence.iter().enumerate() {
+                let found = |&(x1, y1, x2, y2, confidence, _): &Recorded| Found {
+                    bbox: [x1, y1, x2, y2],
+                    confidence,
+                    class: 0,
+                };
+                let boxes: Vec<Found> = recorded.iter().map(found).collect();
+                let numbers = tracker.next(&boxes, &mut last);
+                for (own, (.., confidence, theirs)) in numbers.into_iter().zip(recorded) {
+                    let place = format!("sequence {index}, frame {frame}, confidence {confidence}");
+                    // It gives none to a track that was seen only once, and to one that is another's duplicate.
+                    let Some(theirs) = theirs else {
+                        let is_known = own.is_some_and(|own| theirs_of.contains_key(&own));
+                        duplicates += u32::from(is_known);
+                        continue;
+                    };
+                    numbered += 1;
+                    let own = own.unwrap_or_else(|| panic!("{place}: none for {theirs}"));
+                    assert_eq!(*own_of.entry(*theirs).or_insert(own), own, "{place}");
+                    assert_eq!(*theirs_of.entry(own).or_insert(*theirs), *theirs, "{place}");
+                }
+            }
+        }
+        assert!(
+            numbered > 1000 && duplicates < 10,
+            "{numbered} {duplicates}"
+        );
     }
 
     #[test]
