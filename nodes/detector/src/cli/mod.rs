@@ -6,7 +6,7 @@ mod image;
 pub use image::Seen;
 
 use std::fmt::Display;
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -246,6 +246,7 @@ fn start_log(json: bool) {
         .with_env_filter(filter)
         // Told on standard error too, which panics where that cannot be written.
         .log_internal_errors(false)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     if json { log.json().init() } else { log.init() }
 }
