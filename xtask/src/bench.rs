@@ -36,6 +36,9 @@ pub struct Flags {
     /// Write the rows to a file as JSON
     #[arg(long)]
     json: Option<PathBuf>,
+    /// Arguments for `detector bench`, such as --model FILE --runs 500
+    #[arg(last = true)]
+    detector: Vec<String>,
 }
 
 /// One figure. With a peer `ratio` is `value / peer_value`, measured in the same run.
@@ -85,9 +88,14 @@ pub fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
     if wanted(Name::Detector) {
         let mut detector = command(build::folder().join("detector"), &["bench", "--json"]);
         detector.envs(ros.environment());
+        // Another one than the project's, for a GPU.
+        if let Some(python) = std::env::var_os("TURTLEBOT_MAZE_PYTHON") {
+            detector.env("TURTLEBOT_MAZE_PYTHON", python);
+        }
         if let Some(device) = &flags.device {
             detector.args(["--device", device]);
         }
+        detector.args(&flags.detector);
         rows.extend(rows_of(detector)?);
     }
     for row in &rows {

@@ -1,5 +1,5 @@
-//! The inner loops of preprocessing. Each is plain code that the compiler vectorises, compiled for the widest vectors
-//! of the processor it runs on (`pulp` chooses at run time).
+//! The inner loops of preprocessing. Each is plain code that the compiler vectorises, compiled also for AVX2 and FMA
+//! (x86-64-v3), which `pulp` chooses at run time where the processor has them.
 
 use pulp::{Arch, Simd, WithSimd};
 

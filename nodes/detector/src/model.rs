@@ -25,6 +25,9 @@ const DEFAULT_SIDE: usize = 640;
 const DEFAULT_STRIDE: usize = 32;
 /// Longest side that the metadata may ask for, pixels.
 const MAX_SIDE: usize = 8192;
+/// Most rows of a head with suppression built in. More are the places of a head without: YOLOv5's and YOLOX's with a single
+/// class have six numbers a row, too, which mean something else.
+const MAX_ROWS: usize = 1000;
 
 /// Why a file cannot be used as a model.
 #[derive(Debug, Error)]
@@ -41,7 +44,7 @@ pub enum ModelError {
         reason: std::io::Error,
     },
     /// ONNX Runtime refuses the file.
-    #[error("{path} is no ONNX model that ONNX Runtime can load: {reason}")]
+    #[error("{path} is no ONNX model that ONNX Runtime can load and run: {reason}")]
     Load {
         /// The file.
         path: PathBuf,
@@ -227,6 +230,8 @@ impl Model {
                 Err(error) => return Err(error),
             };
             if named {
+                // The file may be to blame, and not the device.
+                open_on(path, Provider::Cpu, options, &environment).map_err(load)?;
                 return Err(ModelError::Device {
                     device: options.device,
                     reason,
@@ -545,8 +550,11 @@ fn head_of(shape: &[usize], batch: usize, names: Option<usize>) -> Result<(Head,
         ),
         None => format!("[{batch}, 4 + classes, anchors]"),
     };
-    let expected =
-        || format!("an output of shape {raw}, or [{batch}, boxes, 6] with suppression built in");
+    let expected = || {
+        format!(
+            "an output of shape {raw}, or [{batch}, boxes, 6] of at most {MAX_ROWS} boxes with suppression built in"
+        )
+    };
     match *shape {
         [n, rows, anchors]
             if n == batch
@@ -557,7 +565,7 @@ fn head_of(shape: &[usize], batch: usize, names: Option<usize>) -> Result<(Head,
         {
             Ok((Head::Raw { anchors }, rows - 4))
         }
-        [n, _, 6] if n == batch => Ok((Head::Boxes, names.unwrap_or(80))),
+        [n, rows, 6] if n == batch && rows <= MAX_ROWS => Ok((Head::Boxes, names.unwrap_or(80))),
         _ => Err(expected()),
     }
 }
@@ -588,6 +596,9 @@ mod tests {
             // YOLOv5, and an end-to-end head with masks.
             (&[1, 25200, 85], None),
             (&[1, 300, 38], None),
+            // YOLOv5 and YOLOX with a single class.
+            (&[1, 25200, 6], Some(1)),
+            (&[1, 8400, 6], None),
         ] {
             assert!(
                 head_of(shape, 1, names).is_err_and(|expected| expected.contains("anchors")),

@@ -3,6 +3,7 @@
 use std::io::Cursor;
 use std::path::Path;
 
+use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
 use thiserror::Error;
 
@@ -16,10 +17,6 @@ const MOST_OF_FRAME: u64 = 96 * 1024 * 1024;
 /// Deflate, PNG's packing, makes nothing shorter than by a factor of 1032, and JPEG does not come near it. A picture that
 /// claims more pixels than its bytes can hold lies, and must not cost the memory that it claims.
 const MAX_PACKING: u64 = 1032;
-/// In a file that its owner names a pixel of one bit becomes three bytes.
-const WIDENING_OF_FILE: u64 = 24;
-/// In a camera's frame one of grey does.
-const WIDENING_OF_FRAME: u64 = 3;
 /// Few bytes of pixels that any header may claim.
 const ALWAYS_GRANTED: u64 = 1024 * 1024;
 
@@ -50,22 +47,23 @@ pub enum PhotoError {
 /// # Errors
 /// When the file cannot be read or decoded.
 pub fn read(path: &Path) -> Result<RgbImage, PhotoError> {
-    decode_within(
-        &std::fs::read(path).map_err(PhotoError::Read)?,
-        MOST_OF_FILE,
-        WIDENING_OF_FILE,
-    )
+    let bytes = std::fs::read(path).map_err(PhotoError::Read)?;
+    let (mut image, orientation) = decode_within(&bytes, MOST_OF_FILE)?;
+    image.apply_orientation(orientation);
+    Ok(image.into_rgb8())
 }
 
-/// The picture in the bytes of a compressed frame.
+/// The picture in the bytes of a compressed frame, as the camera sees it: whatever EXIF says, for depth pictures and the camera's
+/// intrinsics know nothing of it.
 ///
 /// # Errors
 /// When they are no picture, or their header claims one larger than any camera's or than the bytes can hold.
 pub fn decode(bytes: &[u8]) -> Result<RgbImage, PhotoError> {
-    decode_within(bytes, MOST_OF_FRAME, WIDENING_OF_FRAME)
+    let (image, _) = decode_within(bytes, MOST_OF_FRAME)?;
+    Ok(image.into_rgb8())
 }
 
-fn decode_within(bytes: &[u8], most: u64, widening: u64) -> Result<RgbImage, PhotoError> {
+fn decode_within(bytes: &[u8], most: u64) -> Result<(DynamicImage, Orientation), PhotoError> {
     let mut reader = ImageReader::new(Cursor::new(bytes))
         .with_guessed_format()
         .map_err(PhotoError::Read)?;
@@ -80,21 +78,19 @@ fn decode_within(bytes: &[u8], most: u64, widening: u64) -> Result<RgbImage, Pho
     }
     let mut decoder = reader.into_decoder().map_err(PhotoError::Decode)?;
     let (width, height) = decoder.dimensions();
-    let as_rgb = 3 * u64::from(width) * u64::from(height);
-    let claimed = decoder.total_bytes().max(as_rgb);
-    // In JPEG's packing all three colours are counted already.
-    let expansion = MAX_PACKING * if is_jpeg { 1 } else { widening };
-    let possible = (bytes.len() as u64 * expansion).max(ALWAYS_GRANTED);
-    if claimed > possible.min(most) {
+    let pixels = u64::from(width) * u64::from(height);
+    let claimed = decoder.total_bytes().max(3 * pixels);
+    let packed = pixels * u64::from(decoder.original_color_type().bits_per_pixel()) / 8;
+    let possible = (bytes.len() as u64 * MAX_PACKING).max(ALWAYS_GRANTED);
+    if packed > possible || claimed > most {
         return Err(PhotoError::Oversized {
             claimed,
             len: bytes.len(),
         });
     }
     let orientation = decoder.orientation().map_err(PhotoError::Decode)?;
-    let mut image = DynamicImage::from_decoder(decoder).map_err(PhotoError::Decode)?;
-    image.apply_orientation(orientation);
-    Ok(image.into_rgb8())
+    let image = DynamicImage::from_decoder(decoder).map_err(PhotoError::Decode)?;
+    Ok((image, orientation))
 }
 
 /// Whether the end marker of a JPEG picture is there. Its segments are passed over, for a preview in one has an end of

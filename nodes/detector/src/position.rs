@@ -123,6 +123,10 @@ impl<'a> Depth<'a> {
             return None;
         }
         let [x1, y1, x2, y2] = bbox.map(f64::from);
+        // A network may answer any numbers.
+        if !(x1 <= x2 && y1 <= y2) {
+            return None;
+        }
         let (middle, side) = ([(x1 + x2) / 2.0, (y1 + y2) / 2.0], [x2 - x1, y2 - y1]);
         let grid = |axis: usize| {
             let scale = depth[axis] / frame[axis];
@@ -303,8 +307,20 @@ mod tests {
                 // Where there is no depth, and in a picture of other proportions, nothing is known.
                 assert_eq!(locate(SIZE, [28.0, 27.0, 36.0, 33.0]), None);
                 assert_eq!(locate([64, 64], bbox), None);
-                // A box without extent at the picture's edge.
+                // A box without extent at the picture's edge; then what is no box, and a camera that sees nothing.
                 assert!(locate(SIZE, [64.0, 48.0, 64.0, 48.0]).is_some());
+                for none in [
+                    [48.0, 12.0, 16.0, 36.0],
+                    [16.0, 36.0, 48.0, 12.0],
+                    [f32::NAN; 4],
+                ] {
+                    assert_eq!(locate(SIZE, none), None, "{none:?}");
+                }
+                let mut far = intrinsics();
+                far.centre[0] = f64::MAX;
+                let twice = (SIZE.map(|side| 2 * side), bbox.map(|side| 2.0 * side));
+                let located = depth.locate(&far, twice.0, twice.1, &mut Vec::new());
+                assert_eq!(located, None);
             }
         }
     }

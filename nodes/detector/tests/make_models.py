@@ -121,9 +121,9 @@ def save_brittle(path, shape):
     onnx.save(model, path)
 
 
-def save_crowd(path, shape, half=False, metadata=None):
+def save_crowd(path, shape, half=False, metadata=None, suppressed=False):
     """A raw head that sees hundreds of overlapping boxes of three classes in any picture: random weights, boxes within
-    the first 120 pixels either way."""
+    the first 120 pixels either way. Or one that says of itself that they are suppressed."""
     dtype, onnx_type = (np.float16, TensorProto.FLOAT16) if half else (np.float32, TensorProto.FLOAT)
     random = np.random.default_rng(4)
     rows, stride = 4 + CLASSES, 8
@@ -140,6 +140,24 @@ def save_crowd(path, shape, half=False, metadata=None):
     ]
     inputs = [helper.make_tensor_value_info("images", onnx_type, shape)]
     results = [helper.make_tensor_value_info("output0", onnx_type, [shape[0], rows, "anchors"])]
+    if suppressed:
+        nodes[-1].output[0] = "raw"
+        weights += [
+            numpy_helper.from_array(np.array([2, 2, 1, 1, 1]), "parts"),
+            numpy_helper.from_array(np.array(CLASSES, dtype), "classes"),
+            numpy_helper.from_array(np.array(0.4, dtype), "inside"),
+        ]
+        nodes += [
+            helper.make_node("Transpose", ["raw"], ["places"], perm=[0, 2, 1]),
+            helper.make_node("Split", ["places", "parts"], ["far", "large", "confidence", "class", "rest"], axis=2),
+            helper.make_node("Mul", ["far", "inside"], ["corner"]),
+            helper.make_node("Mul", ["large", "inside"], ["size"]),
+            helper.make_node("Add", ["corner", "size"], ["opposite"]),
+            helper.make_node("Mul", ["class", "classes"], ["of_classes"]),
+            helper.make_node("Floor", ["of_classes"], ["index"]),
+            helper.make_node("Concat", ["corner", "opposite", "confidence", "index"], ["output0"], axis=2),
+        ]
+        results = [helper.make_tensor_value_info("output0", onnx_type, [shape[0], "boxes", 6])]
     graph = helper.make_graph(nodes, "crowd", inputs, results, weights)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     helper.set_model_props(model, metadata or {"names": NAMES, "task": "detect"})
@@ -167,6 +185,7 @@ def main():
     save_crowd(out / "crowd.onnx", [1, 3, 96, 160])
     save_crowd(out / "crowd_free.onnx", free, metadata=said)
     save_crowd(out / "crowd_half.onnx", [1, 3, 96, 160], half=True)
+    save_crowd(out / "crowd_rows.onnx", [1, 3, 96, 160], suppressed=True)
     # Not for this program: each is refused with what was expected and what was found.
     four = {"names": "{0: 'a', 1: 'b', 2: 'c', 3: 'd'}"}
     save(out / "refused_names.onnx", [1, 3, 96, 160], raw_output(), metadata=four)

@@ -116,9 +116,9 @@ mod counted {
     }
 }
 
-/// The bytes of a message.
-fn message(encoding: &str, width: u32, height: u32, bytes_per_pixel: u32) -> Vec<u8> {
-    let data = vec![200; (width * height * bytes_per_pixel) as usize];
+/// The bytes of a message: so many bytes for a row's pixel, and so many rows of data for two of the picture.
+fn message(encoding: &str, [width, height]: [u32; 2], bytes: u32, rows: u32) -> Vec<u8> {
+    let data = vec![200; (width * bytes * height * rows / 2) as usize];
     let header = ImageHeader {
         stamp: Stamp::default(),
         frame_id: "camera_color_optical_frame",
@@ -126,7 +126,7 @@ fn message(encoding: &str, width: u32, height: u32, bytes_per_pixel: u32) -> Vec
         width,
         encoding,
         is_bigendian: false,
-        step: width * bytes_per_pixel,
+        step: width * bytes,
         data: 0..0,
     };
     ImageView {
@@ -145,7 +145,7 @@ fn in_pieces(message: &[u8]) -> ZBytes {
     writer.finish()
 }
 
-/// What the node does when a frame comes.
+/// As the node does when a frame comes.
 fn came(inbox: &Inbox, poses: &Poses, sample: Sample) {
     let arrived = Instant::now();
     let mut head = [0; 1024];
@@ -162,7 +162,7 @@ struct OfFrame {
     runtime: usize,
 }
 
-/// What the node does when the frame's turn comes.
+/// As the node does when the frame's turn comes.
 fn infer(pipeline: &mut Pipeline, turn: &Turn) -> OfFrame {
     let before = counted::during(|| {
         let payload = turn.frame.sample.payload();
@@ -200,14 +200,22 @@ fn every_encoding(models: &Path) {
         ("boxes.onnx", 160, 96),
     ] {
         let mut pipeline = load(&models.join(model));
-        for (encoding, bytes_per_pixel) in [
-            ("rgb8", 3),
-            ("bgra8", 4),
-            ("mono8", 1),
-            ("bayer_rggb8", 1),
-            ("yuv422", 2),
+        // Bytes of a row's pixel, and rows of data for two of the picture.
+        for (encoding, bytes, rows) in [
+            ("rgb8", 3, 2),
+            ("bgra8", 4, 2),
+            ("rgb16", 6, 2),
+            ("mono8", 1, 2),
+            ("mono16", 2, 2),
+            ("bayer_rggb8", 1, 2),
+            ("bayer_rggb16", 2, 2),
+            ("yuv422", 2, 2),
+            ("yuv422_yuy2", 2, 2),
+            ("nv12", 1, 3),
+            ("nv21", 1, 3),
+            ("nv24", 1, 6),
         ] {
-            let payload = in_pieces(&message(encoding, width, height, bytes_per_pixel));
+            let payload = in_pieces(&message(encoding, [width, height], bytes, rows));
             for frame in 0..10 {
                 let key = KeyExpr::try_from("r7/camera/color/image_raw").unwrap();
                 let sample: Sample = SampleBuilder::put(key, payload.clone()).into();
@@ -243,7 +251,7 @@ fn through_zenoh(python: &Path) {
     const FRAMES: usize = 100;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("message");
-    std::fs::write(&file, message("rgb8", 640, 480, 3)).unwrap();
+    std::fs::write(&file, message("rgb8", [640, 480], 3, 2)).unwrap();
     let endpoint = free_endpoint();
     let session = router(&endpoint);
     let (inbox, poses) = (Arc::new(Inbox::default()), Poses::default());

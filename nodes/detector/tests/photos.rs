@@ -95,7 +95,10 @@ fn a_photo_is_turned_as_exif_says() {
         // No such orientation: as stored.
         (9, [RED, GREEN, BLUE, GREY]),
     ] {
-        let picture = photo::decode(&jpeg_turned(quarters(64, 32), orientation)).unwrap();
+        let bytes = jpeg_turned(quarters(64, 32), orientation);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), &bytes).unwrap();
+        let picture = photo::read(file.path()).unwrap();
         let turned = (5..=8).contains(&orientation);
         assert_eq!(
             picture.dimensions(),
@@ -107,6 +110,9 @@ fn a_photo_is_turned_as_exif_says() {
             seen.into_iter().zip(expected).all(|(a, b)| near(a, b)),
             "{orientation}: {seen:?}"
         );
+        // A camera's frame is as the camera sees it.
+        let frame = photo::decode(&bytes).unwrap();
+        assert!(near(corners(&frame)[0], RED) && frame.dimensions() == (64, 32));
     }
 }
 

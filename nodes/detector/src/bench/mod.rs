@@ -86,19 +86,15 @@ pub fn bench(options: &BenchOptions) -> Result<Vec<Row>> {
     );
     let mut rows = Vec::new();
     for [width, height] in options.sizes.iter().copied() {
+        let pixels = picture(width, height);
         let mut peer = match &options.python {
             Some(python) => {
-                let provider = &pipeline.info().provider;
-                Some(Peer::start(
-                    python,
-                    &options.model,
-                    [width, height],
-                    provider,
-                )?)
+                let device = (pipeline.info().provider.as_str(), options.device.index);
+                let size = [width, height];
+                Some(Peer::start(python, &options.model, size, &pixels, device)?)
             }
             None => None,
         };
-        let pixels = picture(width, height);
         let picture = Picture::from_pixels(&pixels, width, height, PixelOrder::Bgr)?;
         let input_len = 3 * pipeline.info().input_size.iter().product::<usize>();
         let mut input = vec![0.0_f32; input_len];
@@ -229,11 +225,13 @@ struct Peer {
 }
 
 impl Peer {
+    /// For this frame (blue, green, red) and this provider on this GPU.
     fn start(
         python: &Path,
         model: &Path,
         [width, height]: [u32; 2],
-        provider: &str,
+        frame: &[u8],
+        (provider, gpu): (&str, i32),
     ) -> Result<Self> {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference.py");
         ensure!(
@@ -246,18 +244,21 @@ impl Peer {
             .arg("time")
             .arg(model)
             .arg(format!("{width}x{height}"))
-            .arg(provider)
+            .args([provider, &gpu.to_string()])
             // Python finds its own libraries; those of a sourced ROS would be in their way.
             .env_remove("LD_LIBRARY_PATH")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .with_context(|| format!("cannot start {}", python.display()))?;
-        let (requests, answers) = process
+        let (mut requests, answers) = process
             .stdin
             .take()
             .zip(process.stdout.take())
             .context("no pipe to the reference")?;
+        requests
+            .write_all(frame)
+            .context("the reference has ended")?;
         Ok(Self {
             process,
             requests,

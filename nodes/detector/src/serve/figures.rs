@@ -120,12 +120,14 @@ impl Figures {
             total,
             left,
             refused,
+            oversized,
         } = inbox.counts();
         let reasons = Dropped::ALL.map(|reason| (reason.name(), self.dropped[reason as usize]));
         let counted = reasons.into_iter().chain([
             ("superseded", total.superseded),
             ("robot_left", left),
             ("too_many_robots", refused),
+            ("oversized", oversized),
         ]);
         let now = Instant::now();
         let of_robot = |(robot, prefix, arrivals, heard): (usize, String, Arrivals, Instant)| {

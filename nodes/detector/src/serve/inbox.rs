@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use zenoh::sample::Sample;
 
+/// Longest frame, bytes: 8192x8192 pixels of four bytes. Further ones are dropped and counted.
+const MAX_LEN: usize = 256 * 1024 * 1024;
 /// Most robots at a time; frames of further ones are dropped and counted.
 pub const MAX_ROBOTS: usize = 1024;
 /// A robot that sent nothing for so long has left, unless a liveliness token says that its camera is there.
@@ -63,6 +65,8 @@ pub struct Counts {
     pub left: u64,
     /// Frames of robots beyond [`MAX_ROBOTS`].
     pub refused: u64,
+    /// Frames that are longer than any camera's.
+    pub oversized: u64,
 }
 
 /// The places of all robots. One thread takes and forgets; any number put.
@@ -88,6 +92,7 @@ struct State {
     total: Arrivals,
     left: u64,
     refused: u64,
+    oversized: u64,
     closed: bool,
 }
 
@@ -106,6 +111,10 @@ impl Inbox {
     pub fn put(&self, prefix: &str, frame: Frame) {
         let mut state = self.lock();
         state.total.frames_in += 1;
+        if frame.sample.payload().len() > MAX_LEN {
+            state.oversized += 1;
+            return;
+        }
         let place = match state.place_of.get(prefix) {
             Some(place) => *place,
             None if state.place_of.len() < MAX_ROBOTS => state.add(prefix, frame.arrived),
@@ -256,6 +265,7 @@ impl Inbox {
             total: state.total,
             left: state.left,
             refused: state.refused,
+            oversized: state.oversized,
         }
     }
 

@@ -79,7 +79,14 @@ pub enum Ended {
 /// When the model cannot be loaded, or an endpoint or key is none.
 pub fn serve(options: ServeOptions) -> Result<Ended> {
     let signals = signals()?;
-    let config = zenoh_client::config(&options.zenoh)?;
+    let mut config = zenoh_client::config(&options.zenoh)?;
+    // µs. By default an answer is dropped when the router has not read for 1 ms, which on a busy machine happens.
+    config
+        .insert_json5(
+            "transport/link/tx/queue/congestion_control/drop/wait_before_drop",
+            "50000",
+        )
+        .map_err(|error| anyhow!("{error}"))?;
     let cameras = options.keys.iter().map(|key| {
         KeyExpr::new(key.as_str()).map_err(|error| anyhow!("{key:?} is no Zenoh key: {error}"))?;
         Ok((key.as_str(), camera_keys::camera_name(key)?.to_owned()))
@@ -190,8 +197,12 @@ fn check_cameras(cameras: &[(&str, String)]) -> Result<()> {
                 );
             }
         }
-        let answers = keys::of_robot(&camera.0[..robots(camera)], keys::DETECTIONS);
-        tracing::info!("frames on {} are answered on {answers}", camera.0);
+        let prefix = &camera.0[..robots(camera)];
+        tracing::info!(
+            "frames on {} are answered on {prefix}{}",
+            camera.0,
+            keys::DETECTIONS
+        );
     }
     Ok(())
 }

@@ -185,15 +185,15 @@ impl Worker {
             }
         }
         let running = Instant::now();
-        let result = match placed.is_empty() {
-            true => Ok(()),
-            false => self.pipeline.run(chosen.len()),
-        };
+        let mut result = Ok(());
+        if !placed.is_empty() {
+            result = self.pipeline.run(chosen.len());
+            self.failures = match result {
+                Ok(()) => 0,
+                Err(_) => self.failures + 1,
+            };
+        }
         let inference = running.elapsed();
-        self.failures = match result {
-            Ok(()) => 0,
-            Err(_) => self.failures + 1,
-        };
         for (index, frame) in placed.iter().enumerate() {
             let turn = &turns[frame.turn];
             if let Err(error) = &result {
@@ -437,12 +437,12 @@ fn robot_at<'a>(
         Some(robot) => Ok(robot),
         empty => {
             let prefix = inbox.prefix(place);
-            // One subscriber that does not read must not hold up all robots, and pictures must not hold up answers.
+            // One subscriber that does not read must not hold up all robots, and pictures must not hold up answers. What is
+            // sent express takes a place of the queue to itself, and there are two.
             let answers = session
                 .declare_publisher(keys::of_robot(&prefix, keys::DETECTIONS))
                 .congestion_control(CongestionControl::Drop)
                 .priority(Priority::InteractiveHigh)
-                .express(true)
                 .wait()?;
             Ok(empty.insert(Robot {
                 prefix,
