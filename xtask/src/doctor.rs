@@ -173,7 +173,7 @@ fn findings() -> anyhow::Result<Vec<Finding>> {
             None => show(
                 "none",
                 tool,
-                "the embedded simulator and `turtlebot-maze run` need it not",
+                "the embedded simulator and `turtlebot-maze run` do not need it",
             ),
         }
     }

@@ -28,6 +28,8 @@ const DEPTH_KEPT: usize = 30;
 const WAITING_KEPT: usize = 30;
 /// A depth picture taken at most this long before or after the colour picture serves it.
 const DEPTH_TOLERANCE_NANOS: i64 = 20_000_000;
+/// Detections this much later than the newest depth picture are of no frame of this camera, and must not hold up those that are.
+const MAX_AHEAD_NANOS: i64 = 5_000_000_000;
 /// Sightings further apart than this are not of one object, m.
 const SAME_OBJECT_M: f64 = 0.6;
 /// Things of the wanted class that one frame may show.
@@ -246,7 +248,12 @@ impl Retina {
             tracing::warn!("detections without a stamp cannot be placed, dropped");
             return;
         };
-        let stamp = i64::from(stamp.sec) * 1_000_000_000 + i64::from(stamp.nanosec);
+        let stamp = stamp.as_nanos();
+        let newest = self.depths.back().map(|(at, _)| *at);
+        if newest.is_some_and(|newest| stamp.saturating_sub(newest) > MAX_AHEAD_NANOS) {
+            tracing::warn!("detections from seconds after the newest depth picture, dropped");
+            return;
+        }
         let frame = message
             .frame_id
             .unwrap_or_else(|| "camera_color_optical_frame".into());
@@ -345,6 +352,33 @@ mod tests {
             bbox,
             ..Detection::default()
         }
+    }
+
+    #[test]
+    fn detections_from_the_future_hold_up_nobody() {
+        let mut retina = Retina {
+            depths: VecDeque::new(),
+            camera: None,
+            waiting: VecDeque::new(),
+            transforms: Rc::default(),
+            target: "cup".into(),
+            count: 0,
+        };
+        let at = |sec| Detections {
+            stamp: Some(wire::Stamp { sec, nanosec: 0 }),
+            ..Detections::default()
+        };
+        let mut depth = Image::default();
+        depth.header.stamp.sec = 100;
+        retina.take_depth(depth);
+        for sec in [101, 3600, 102] {
+            retina.take_detections(at(sec));
+        }
+        let stamps = retina
+            .waiting
+            .iter()
+            .map(|(stamp, ..)| stamp / 1_000_000_000);
+        assert_eq!(stamps.collect::<Vec<_>>(), [101, 102]);
     }
 
     #[test]

@@ -53,6 +53,9 @@ pub fn listen(path: &Path, signals: Sender<Signal>) -> io::Result<()> {
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                     Err(error) => {
                         tracing::error!("the control socket is lost: {error}");
+                        // A gate that no longer hears its supervisor lets nothing pass.
+                        let deaf = Order::Latch("the control socket is lost".into());
+                        let _ = signals.send(Signal::Order(deaf));
                         return;
                     }
                 };

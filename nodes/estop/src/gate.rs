@@ -166,15 +166,6 @@ impl State {
             Some(_) => Mode::Free,
         }
     }
-
-    /// When time alone changes something next, if nothing else happens.
-    pub fn next_deadline(&self, now: Duration, limits: &Limits) -> Duration {
-        match (self.mode(now, limits), self.last_valid, self.last_zero) {
-            (Mode::Free, Some(at), _) => at + limits.command_timeout,
-            (_, _, Some(at)) => at + ZERO_PERIOD,
-            _ => now,
-        }
-    }
 }
 
 /// Decides, in this order: a stop latches; a latched stop or a lost client lets nothing pass; a command that is not
@@ -206,10 +197,15 @@ pub fn decide(state: State, now: Duration, event: Event, limits: &Limits) -> Dec
                 nothing(state)
             }
         }
-        Event::Stalled => nothing(State {
-            fresh_since: Some(now),
-            ..state
-        }),
+        Event::Stalled => zero(
+            State {
+                fresh_since: Some(now),
+                last_valid: None,
+                ..state
+            },
+            now,
+            None,
+        ),
         Event::Latch => zero(
             State {
                 latched: true,
@@ -409,6 +405,19 @@ mod tests {
     }
 
     #[test]
+    fn behind_a_stall_only_what_is_fresh_passes() {
+        check(
+            false,
+            &[
+                (0, DRIVE, Pass, Mode::Free),
+                (100, Event::Stalled, Zero, Mode::HoldingForFirstCommand),
+                (150, DRIVE, Zero, Mode::HoldingForFirstCommand),
+                (200, DRIVE, Pass, Mode::Free),
+            ],
+        );
+    }
+
+    #[test]
     fn a_lost_client_holds_until_it_is_back_and_a_reset_does_not_help() {
         check(
             false,
@@ -492,6 +501,7 @@ mod tests {
             Event::Held(true),
             Event::Held(false),
             Event::Latch,
+            Event::Stalled,
             Event::Reset {
                 cause_persists: true,
             },
@@ -525,14 +535,5 @@ mod tests {
                 state = decision.state;
             }
         }
-    }
-
-    #[test]
-    fn the_next_deadline_is_when_time_alone_acts() {
-        let ms = Duration::from_millis;
-        let free = decide(State::new(false), ms(100), DRIVE, &LIMITS).state;
-        assert_eq!(free.next_deadline(ms(120), &LIMITS), ms(350));
-        let latched = decide(free, ms(130), Event::Latch, &LIMITS).state;
-        assert_eq!(latched.next_deadline(ms(140), &LIMITS), ms(180));
     }
 }

@@ -1,7 +1,7 @@
 //! The gate as a ROS node: one loop that nothing makes wait.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -35,10 +35,18 @@ pub const INPUT: &str = "/ungated/cmd_vel";
 pub const OUTPUT: &str = "/cmd_vel";
 /// Source of a stop that somebody else's velocities on the base's topic have caused.
 const FOREIGN_PUBLISHER: &str = "foreign publisher";
+/// Reason of a stop that the gate's blindness has caused.
+const GRAPH_IS_LOST: &str = "the ROS graph cannot be asked who else publishes on /cmd_vel";
 /// How long the loop waits for ROS at most, and so the delay of what comes from outside ROS.
 const QUANTUM: Duration = Duration::from_millis(5);
 const WATCH_PERIOD: Duration = Duration::from_millis(100);
 const STATE_PERIOD: Duration = Duration::from_millis(500);
+/// Without a sight of the ROS graph for so long nobody knows who else sends velocities to the base.
+const GRAPH_LOST_AFTER: Duration = Duration::from_secs(1);
+/// Most signals of one round: what comes faster must not keep the loop from its other work.
+const SIGNALS_A_ROUND: usize = 64;
+/// Most calls that wait for their answer.
+const MAX_ANSWERS: usize = 64;
 /// After the last decision to end, zeros go out for at least this long, so that one surely arrives.
 const LAST_ZEROS: Duration = Duration::from_millis(100);
 
@@ -62,23 +70,26 @@ pub struct Flags {
     #[arg(long)]
     pub start_latched: bool,
     /// Zeros go out when no valid command has come for so long [s]
-    #[arg(long, value_name = "SECONDS", default_value_t = 0.25, value_parser = positive)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.25, value_parser = |text: &str| positive(text, 5.0))]
     pub command_timeout: f64,
     /// A faster command is refused [m/s]
-    #[arg(long, value_name = "SPEED", default_value_t = 0.26, value_parser = positive)]
+    #[arg(long, value_name = "SPEED", default_value_t = 0.26, value_parser = |text: &str| positive(text, 5.0))]
     pub max_linear: f64,
     /// A command that turns faster is refused [rad/s]
-    #[arg(long, value_name = "RATE", default_value_t = 1.82, value_parser = positive)]
+    #[arg(long, value_name = "RATE", default_value_t = 1.82, value_parser = |text: &str| positive(text, 10.0))]
     pub max_angular: f64,
     /// Type of both velocity topics: TwistStamped (true) or Twist (false)
     #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
     pub cmd_vel_stamped: bool,
 }
 
-fn positive(text: &str) -> Result<f64, String> {
+/// A limit must limit.
+fn positive(text: &str, most: f64) -> Result<f64, String> {
     match text.parse::<f64>() {
-        Ok(number) if number > 0.0 && number.is_finite() && number < 1e6 => Ok(number),
-        _ => Err("a number greater than 0 is needed".to_string()),
+        Ok(number) if number > 0.0 && number <= most => Ok(number),
+        _ => Err(format!(
+            "a number greater than 0 and at most {most} is needed"
+        )),
     }
 }
 
@@ -182,6 +193,12 @@ struct Gate {
     foreign: Option<String>,
     watch: Watch,
     watched_at: Option<Duration>,
+    /// When the ROS graph was last seen.
+    graph_seen_at: Duration,
+    /// Calls of services that have yet to be answered, with what to say.
+    answers: VecDeque<(r2r::ServiceRequest<Trigger::Service>, bool, String)>,
+    /// The last velocity could not be published.
+    is_mute: bool,
     taken_at: Duration,
     stalled_at: Option<Duration>,
     standing: Standing,
@@ -227,6 +244,9 @@ impl Gate {
             foreign: None,
             watch: Watch::default(),
             watched_at: None,
+            graph_seen_at: Duration::ZERO,
+            answers: VecDeque::new(),
+            is_mute: false,
             taken_at: Duration::ZERO,
             stalled_at: None,
             standing: Standing::new(Duration::ZERO),
@@ -278,19 +298,29 @@ impl Gate {
         }
         while let Some(request) = next(&mut inputs.resets) {
             let (is_freed, message) = self.reset();
-            respond(request, is_freed, message);
+            self.answer(request, is_freed, message);
         }
-        for signal in signals.try_iter() {
+        for signal in signals.try_iter().take(SIGNALS_A_ROUND) {
             self.obey(signal);
         }
         while let Some(request) = next(&mut inputs.stops) {
             self.latch("service", "/emergency_stop was called");
-            respond(
-                request,
-                true,
-                "latched; /emergency_stop/reset frees it".into(),
-            );
+            let message = "latched; /emergency_stop/reset frees it".into();
+            self.answer(request, true, message);
         }
+    }
+
+    /// Answers are sent one a round, after all that has arrived was obeyed: each may have to wait for its client.
+    fn answer(
+        &mut self,
+        request: r2r::ServiceRequest<Trigger::Service>,
+        success: bool,
+        message: String,
+    ) {
+        if self.answers.len() == MAX_ANSWERS {
+            self.answers.pop_front();
+        }
+        self.answers.push_back((request, success, message));
     }
 
     fn judge(&mut self, command: Command, arrived: Instant) {
@@ -311,7 +341,7 @@ impl Gate {
             self.counts.held += u64::from(decision.refusal.is_none());
             self.publisher.publish(&command.zeroed())
         };
-        log_failure(published);
+        self.has_sent(published);
         self.latencies.add(arrived.elapsed());
         self.announce_change();
     }
@@ -384,6 +414,9 @@ impl Gate {
         if self.is_over {
             return Some("the run is over; the gate is ending".to_string());
         }
+        if self.graph_is_lost(self.now()) {
+            return Some(GRAPH_IS_LOST.to_string());
+        }
         let is_old = |at| self.now().saturating_sub(at) < FRESH_AFTER;
         self.stalled_at.is_some_and(is_old).then(|| {
             "the gate was held up, and this may be older than a stop; call again".to_string()
@@ -395,9 +428,16 @@ impl Gate {
         let decision = decide(self.state, self.now(), event, &self.limits);
         self.state = decision.state;
         if decision.output == Output::Zero {
-            log_failure(self.publisher.publish_zero(self.clock.now()));
+            let published = self.publisher.publish_zero(self.clock.now());
+            self.has_sent(published);
         }
         self.announce_change();
+    }
+
+    /// A gate that cannot stop the base is no gate: its guard must not hear that it lives.
+    fn has_sent(&mut self, published: r2r::Result<()>) {
+        self.is_mute = published.is_err();
+        log_failure(published);
     }
 
     fn begin_to_end(&mut self) {
@@ -424,7 +464,8 @@ impl Gate {
             .is_none_or(|at| now.saturating_sub(at) >= HEARTBEAT_PERIOD)
         {
             self.beaten_at = Some(now);
-            if let Some(pulse) = &mut self.pulse
+            if !self.is_mute
+                && let Some(pulse) = &mut self.pulse
                 && !pulse.beat()
             {
                 self.watch.guard_has_left();
@@ -441,13 +482,23 @@ impl Gate {
             self.announce();
         }
         self.tell_supervisor(now);
+        if let Some((request, success, message)) = self.answers.pop_front() {
+            log_failure(request.respond(Trigger::Response { success, message }));
+        }
     }
 
     fn look_for_foreign_publishers(&mut self, node: &r2r::Node, now: Duration) {
         let seen = match publishers_of(node, OUTPUT) {
             Ok(seen) => seen,
-            Err(error) => return tracing::error!("cannot see who publishes on {OUTPUT}: {error}"),
+            Err(error) => {
+                tracing::error!("cannot see who publishes on {OUTPUT}: {error}");
+                if self.graph_is_lost(now) {
+                    self.latch("gate", GRAPH_IS_LOST);
+                }
+                return;
+            }
         };
+        self.graph_seen_at = now;
         self.foreign = self
             .watch
             .foreign(&seen, now)
@@ -463,6 +514,10 @@ impl Gate {
         } else {
             self.latch(FOREIGN_PUBLISHER, &reason);
         }
+    }
+
+    fn graph_is_lost(&self, now: Duration) -> bool {
+        now.saturating_sub(self.graph_seen_at) > GRAPH_LOST_AFTER
     }
 
     fn tell_supervisor(&mut self, now: Duration) {
@@ -550,6 +605,7 @@ impl Gate {
     fn diagnosis(&self) -> Report {
         let Cause { source, reason } = self.cause();
         let (level, message) = match (&self.foreign, self.mode()) {
+            _ if self.is_mute => (Level::Error, format!("cannot publish on {OUTPUT}")),
             (Some(foreign), _) => (Level::Error, past_the_gate(foreign)),
             (None, Mode::Free) => (Level::Ok, "commands pass".to_string()),
             (None, Mode::Latched) => (Level::Warn, format!("latched by {source}: {reason}")),
@@ -582,10 +638,6 @@ impl Gate {
                 .with("latency_p99_ms", milliseconds(latency.p99)),
         }
     }
-}
-
-fn respond(request: r2r::ServiceRequest<Trigger::Service>, success: bool, message: String) {
-    log_failure(request.respond(Trigger::Response { success, message }));
 }
 
 fn past_the_gate(foreign: &str) -> String {

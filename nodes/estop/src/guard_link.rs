@@ -23,6 +23,9 @@ pub const LOST_AFTER: Duration = Duration::from_millis(300);
 /// A guard that has not shown it for so long counts as absent.
 const GUARD_LOST_AFTER: Duration = Duration::from_secs(1);
 
+/// A guard that could not take in a gate tries again after so long.
+const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(50);
+
 const HEARTBEAT: u8 = b'.';
 /// The gate's last byte when it has ended in good order, with the base standing.
 const FAREWELL: u8 = b'Q';
@@ -151,9 +154,18 @@ pub fn listen(
         .spawn(move || {
             // The only wait for the identity: it is known as soon as the guard's node is up.
             let Ok(gid) = gid.recv() else { return };
-            while let Ok((stream, _)) = listener.accept() {
-                if !attend(stream, &gid, &rounds, &sender) {
-                    return;
+            loop {
+                match listener.accept() {
+                    Ok((stream, _)) => {
+                        if !attend(stream, &gid, &rounds, &sender) {
+                            return;
+                        }
+                    }
+                    Err(error) => {
+                        tracing::error!("no gate can be attended: {error}");
+                        // Out of file descriptors, say: there may be some again.
+                        std::thread::sleep(ACCEPT_AGAIN_AFTER);
+                    }
                 }
             }
         })?;

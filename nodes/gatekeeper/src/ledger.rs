@@ -13,6 +13,8 @@ pub const RESULT_KEPT: Duration = Duration::from_secs(900);
 /// Finished goals that are kept at most; beyond it the oldest are forgotten early, so that a flood of goals cannot
 /// make the status message grow for ever.
 const MAX_FINISHED: usize = 1000;
+/// Most callers that wait for one goal's result; further ones are told that it is unknown.
+const MAX_WAITING: usize = 64;
 /// Ids that are remembered beyond their result, so that a late repeat is noticed.
 const MAX_USED_IDS: usize = 100_000;
 
@@ -109,6 +111,7 @@ impl Ledger {
             None => ResultAnswer::Now(None),
             Some(goal) => match &goal.ended {
                 Some((_, outcome)) => ResultAnswer::Now(Some(outcome.clone())),
+                None if goal.waiting.len() >= MAX_WAITING => ResultAnswer::Now(None),
                 None => {
                     goal.waiting.push(token);
                     ResultAnswer::Held
@@ -202,6 +205,17 @@ mod tests {
             None,
             "only once"
         );
+    }
+
+    #[test]
+    fn those_who_wait_for_a_result_are_bounded() {
+        let mut ledger = two_goals();
+        for token in 0..MAX_WAITING as Token {
+            assert_eq!(ledger.result(G1, token), ResultAnswer::Held);
+        }
+        assert_eq!(ledger.result(G1, 99), ResultAnswer::Now(None));
+        let told = ledger.finish(G1, ended(), Instant::now());
+        assert_eq!(told.map(|told| told.len()), Some(MAX_WAITING));
     }
 
     #[test]

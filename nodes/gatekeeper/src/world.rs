@@ -161,7 +161,11 @@ impl World {
             .spawn(prepare)
         {
             Ok(_) => self.preparing = Some(preparing),
-            Err(error) => tracing::error!(%error, "cannot start a thread to prepare the map"),
+            Err(error) => {
+                // The old map is not the world any more.
+                tracing::error!(%error, "cannot start a thread to prepare the map; no goal is feasible until the next one");
+                self.space = None;
+            }
         }
     }
 }

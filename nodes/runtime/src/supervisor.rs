@@ -41,6 +41,8 @@ pub(crate) struct Slot {
     state: State,
     restarts: Vec<Instant>,
     status: String,
+    /// The gate has yet to hear whether this client is lost or back.
+    is_unheard: bool,
 }
 
 #[derive(Debug)]
@@ -120,6 +122,7 @@ impl Supervisor {
                 state: State::Waiting(None),
                 restarts: Vec::new(),
                 status: String::new(),
+                is_unheard: false,
             })
             .collect();
         Ok(Self {
@@ -143,6 +146,11 @@ impl Supervisor {
                 .or_else(|| self.check_time_outs())
             {
                 return Ok(outcome);
+            }
+            for index in 0..self.slots.len() {
+                if self.slots[index].is_unheard {
+                    self.tell_gate_of(index);
+                }
             }
             self.wait(self.next_deadline())?;
             if let Some(outcome) = self.handle_events() {
@@ -339,20 +347,33 @@ impl Supervisor {
     }
 
     /// Tells the gate about a client that is back; a gate that is back itself hears who is still away.
-    fn return_to_gate(&self, index: usize) {
+    fn return_to_gate(&mut self, index: usize) {
         let slot = &self.slots[index];
-        if slot.planned.node.holds && !slot.restarts.is_empty() {
-            self.tell_gate(self.gate.release(slot.name()));
+        if slot.restarts.is_empty() {
+            return;
         }
-        if slot.planned.node.stop == StopPhase::Gate && !slot.restarts.is_empty() {
-            let away = self
-                .slots
-                .iter()
-                .filter(|slot| slot.planned.node.holds && !slot.restarts.is_empty());
-            for client in away.filter(|client| !client.is_ready()) {
-                self.tell_gate(self.gate.hold(client.name()));
+        let is_gate = slot.planned.node.stop == StopPhase::Gate;
+        if slot.planned.node.holds {
+            self.tell_gate_of(index);
+        }
+        for client in 0..self.slots.len() {
+            let slot = &self.slots[client];
+            let is_away = slot.planned.node.holds && !slot.restarts.is_empty() && !slot.is_ready();
+            if is_gate && is_away {
+                self.tell_gate_of(client);
             }
         }
+    }
+
+    /// Tells the gate that this client is lost, or back. What it cannot hear now it is told again in the next turn.
+    fn tell_gate_of(&mut self, index: usize) {
+        let slot = &self.slots[index];
+        let sent = match slot.is_ready() {
+            true => self.gate.release(slot.name()),
+            false => self.gate.hold(slot.name()),
+        };
+        self.slots[index].is_unheard = sent.is_err();
+        self.tell_gate(sent);
     }
 
     fn handle_exit(&mut self, index: usize, exit: Exit) -> Option<Outcome> {
@@ -393,7 +414,7 @@ impl Supervisor {
                 slot.restarts.push(now);
                 slot.state = State::Waiting(Some(now + pause));
                 if self.slots[index].planned.node.holds {
-                    self.tell_gate(self.gate.hold(self.slots[index].name()));
+                    self.tell_gate_of(index);
                 }
                 None
             }

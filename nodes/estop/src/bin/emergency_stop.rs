@@ -52,14 +52,17 @@ fn run(flags: Flags, mut ros: RosNode) -> Result<ExitCode> {
         Order::Latch => "/emergency_stop",
         Order::Reset => "/emergency_stop/reset",
     };
+    let (told, by_zenoh) = std::sync::mpsc::channel();
     if order == Order::Latch {
         // By both ways at once: either may be the one that works.
         let key = wire::keys::of_robot(&robot, wire::keys::EMERGENCY_STOP);
         std::thread::Builder::new()
             .name("zenoh".into())
             .spawn(move || {
-                if let Err(error) = estop::remote_stop::put(&zenoh, &key, "emergency_stop latch") {
-                    tracing::info!("not by Zenoh: {error:#}");
+                match estop::remote_stop::put(&zenoh, &key, "emergency_stop latch") {
+                    // Nobody listens any more when the gate has answered.
+                    Ok(()) => _ = told.send(key),
+                    Err(error) => tracing::info!("not by Zenoh: {error:#}"),
                 }
             })?;
     }
@@ -86,17 +89,26 @@ fn run(flags: Flags, mut ros: RosNode) -> Result<ExitCode> {
                 ));
             }
         }
-        if let Some(Ok(answer)) = (&mut call).now_or_never() {
-            verdict = Some((answer.success, answer.message));
+        if verdict.is_none() {
+            match (&mut call).now_or_never() {
+                Some(Ok(answer)) => verdict = Some((answer.success, answer.message)),
+                Some(Err(error)) => verdict = Some((false, error.to_string())),
+                None => {}
+            }
         }
         verdict.is_some() || Instant::now() > deadline || ros.stop_requested()
     });
     let outcome = match verdict {
         Some((true, message)) => Ok(message),
         Some((false, message)) => Err(format!("refused: {message}")),
-        None => Err(format!(
-            "no gate answers on {service}; is it in this ROS domain (ROS_DOMAIN_ID)?"
-        )),
+        None => {
+            let by_zenoh = by_zenoh.try_recv();
+            let by_zenoh = by_zenoh.map(|key| format!(", but the stop was put on Zenoh's {key}"));
+            Err(format!(
+                "no gate answers on {service}; is it in this ROS domain (ROS_DOMAIN_ID)?{}",
+                by_zenoh.unwrap_or_default()
+            ))
+        }
     };
     let line = match &outcome {
         Ok(message) if json => serde_json::json!({ "message": message }).to_string(),
