@@ -154,10 +154,12 @@ fn robots_that_share_a_run_have_their_own_answers() {
     let status = status(&statuses, |status| {
         status.frames_inferred == 5 * u64::from(ROUNDS) - broken
     });
-    assert_eq!(
-        status.frames_dropped,
-        BTreeMap::from([("malformed".to_owned(), broken)])
-    );
+    // A broken frame whose turn comes late may be superseded by its robot's next one before it is read.
+    let reasons: Vec<_> = status.frames_dropped.keys().map(String::as_str).collect();
+    let known = |reason: &&str| ["malformed", "superseded"].contains(reason);
+    assert!(reasons.iter().all(known), "{reasons:?}");
+    assert_eq!(status.frames_dropped.values().sum::<u64>(), broken);
+    assert_eq!(status.robots["c"].frames_dropped, broken);
 }
 
 #[test]
