@@ -5,6 +5,8 @@ use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -117,7 +119,7 @@ pub fn run(flags: Flags, mut ros: RosNode) -> Result<ExitCode> {
         .map(|path| Pulse::new(path, sender.clone()));
     if let Some(endpoint) = &flags.zenoh {
         let key = wire::keys::of_robot(&flags.robot, wire::keys::EMERGENCY_STOP);
-        remote_stop::listen(endpoint, &key, sender)?;
+        gate.has_router = Some(remote_stop::listen(endpoint, &key, sender)?);
     }
 
     let gate = Rc::new(RefCell::new(gate));
@@ -211,6 +213,8 @@ struct Gate {
     since: Time,
     status: &'static str,
     pulse: Option<Pulse>,
+    /// Whether Zenoh's router is there, for the stop by Zenoh.
+    has_router: Option<Arc<AtomicBool>>,
     beaten_at: Option<Duration>,
     /// The run is over: no reset frees this gate again.
     is_over: bool,
@@ -258,6 +262,7 @@ impl Gate {
             announced_at: Duration::ZERO,
             status: "",
             pulse: None,
+            has_router: None,
             beaten_at: None,
             is_over: false,
             ending_since: None,
@@ -604,7 +609,7 @@ impl Gate {
 
     fn diagnosis(&self) -> Report {
         let Cause { source, reason } = self.cause();
-        let (level, message) = match (&self.foreign, self.mode()) {
+        let (mut level, mut message) = match (&self.foreign, self.mode()) {
             _ if self.is_mute => (Level::Error, format!("cannot publish on {OUTPUT}")),
             (Some(foreign), _) => (Level::Error, past_the_gate(foreign)),
             (None, Mode::Free) => (Level::Ok, "commands pass".to_string()),
@@ -614,22 +619,26 @@ impl Gate {
             }
             (None, _) => (Level::Ok, format!("holding, {source}: {reason}")),
         };
-        let guard = match &self.pulse {
+        let connection = |is_there: Option<bool>| match is_there {
             None => "none asked for",
-            Some(pulse) if pulse.has_guard() => "connected",
-            Some(_) => "absent",
+            Some(true) => "connected",
+            Some(false) => "absent",
         };
-        let level = if guard == "absent" {
-            level.max(Level::Warn)
-        } else {
-            level
-        };
+        let guard = connection(self.pulse.as_ref().map(Pulse::has_guard));
+        let router = self.has_router.as_ref();
+        let zenoh = connection(router.map(|is_there| is_there.load(Ordering::Relaxed)));
+        let absences = [(guard, "the guard is absent"), (zenoh, "no stop by Zenoh")];
+        for (_, absence) in absences.iter().filter(|(state, _)| *state == "absent") {
+            level = level.max(Level::Warn);
+            message = format!("{message}; {absence}");
+        }
         let milliseconds = |latency: f64| format!("{latency:.3}");
         let report = Report::new(level, message)
             .with("passed", self.counts.passed)
             .with("held", self.counts.held)
             .with("refused", self.counts.refused)
-            .with("guard", guard);
+            .with("guard", guard)
+            .with("zenoh", zenoh);
         match self.latencies.percentiles() {
             None => report,
             Some(latency) => report

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rustix::io::Errno;
-use rustix::net::SendFlags;
+use rustix::net::{AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
 
 use crate::Signal;
 use crate::publishers::Gid;
@@ -101,7 +101,7 @@ impl Pulse {
     }
 
     fn connect(&self) -> io::Result<UnixStream> {
-        let mut stream = UnixStream::connect(&self.path)?;
+        let mut stream = connect_without_waiting(&self.path)?;
         stream.write_all(&[HEARTBEAT])?;
         let mut answers = stream.try_clone()?;
         let signals = self.signals.clone();
@@ -123,6 +123,16 @@ impl Pulse {
             })?;
         Ok(stream)
     }
+}
+
+/// [`UnixStream::connect`] waits where the queue of a guard that hangs is full.
+fn connect_without_waiting(path: &Path) -> io::Result<UnixStream> {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)?;
+    let stream = UnixStream::from(socket);
+    stream.set_nonblocking(false)?;
+    Ok(stream)
 }
 
 /// What the guard hears of its gate.
@@ -249,6 +259,25 @@ mod tests {
         assert!(pulse.beat(), "the same guard");
         pulse.farewell();
         assert_eq!(line.next(), GateNews::Left);
+    }
+
+    #[test]
+    fn a_guard_that_takes_nobody_in_holds_up_no_gate() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("guard");
+        let takes_nobody_in = UnixListener::bind(&path).unwrap();
+        rustix::net::listen(&takes_nobody_in, 1).unwrap();
+        let mut queue = Vec::new();
+        for _ in 0..10 {
+            match connect_without_waiting(&path) {
+                Ok(stream) => queue.push(stream),
+                Err(error) => {
+                    assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+                    return;
+                }
+            }
+        }
+        panic!("the queue has no end");
     }
 
     #[test]

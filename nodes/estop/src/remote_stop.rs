@@ -1,5 +1,7 @@
 //! The stop for programs without ROS: any put on `tb/emergency_stop` latches.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
@@ -13,13 +15,19 @@ use crate::Signal;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Listens on a thread of its own, for as long as the process lives. The gate works without a router: Zenoh waits for
-/// it there, and takes up a connection that is lost later.
-pub fn listen(endpoint: &str, key: &str, signals: Sender<Signal>) -> Result<()> {
+/// it there, and takes up a connection that is lost later. What is returned tells at any time whether the router is
+/// there, and so whether a stop can come.
+///
+/// # Errors
+/// When `endpoint` is none, or there can be no thread.
+pub fn listen(endpoint: &str, key: &str, signals: Sender<Signal>) -> Result<Arc<AtomicBool>> {
     let config = zenoh_client::config(endpoint)?;
     let (endpoint, key) = (endpoint.to_string(), key.to_string());
+    let has_router = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&has_router);
     std::thread::Builder::new()
         .name("zenoh".into())
-        .spawn(move || match subscribe(config, &key, signals) {
+        .spawn(move || match subscribe(config, &key, signals, seen) {
             Ok(session) => {
                 tracing::info!("a put on {key} at {endpoint} stops the robot");
                 // Nobody may end the session while the process lives.
@@ -27,10 +35,13 @@ pub fn listen(endpoint: &str, key: &str, signals: Sender<Signal>) -> Result<()> 
             }
             Err(error) => tracing::error!("no stop by Zenoh: {error:#}"),
         })?;
-    Ok(())
+    Ok(has_router)
 }
 
 /// Puts a stop.
+///
+/// # Errors
+/// When `endpoint` is none, its router is not reached within a second, or Zenoh refuses.
 pub fn put(endpoint: &str, key: &str, reason: &str) -> Result<()> {
     let session = open(zenoh_client::config_with_patience(endpoint, PATIENCE)?)?;
     session
@@ -40,7 +51,12 @@ pub fn put(endpoint: &str, key: &str, reason: &str) -> Result<()> {
     session.close().wait().map_err(|error| anyhow!("{error}"))
 }
 
-fn subscribe(config: zenoh::Config, key: &str, signals: Sender<Signal>) -> Result<zenoh::Session> {
+fn subscribe(
+    config: zenoh::Config,
+    key: &str,
+    signals: Sender<Signal>,
+    has_router: Arc<AtomicBool>,
+) -> Result<zenoh::Session> {
     let session = open(config)?;
     let latch = move |sample: zenoh::sample::Sample| {
         if sample.kind() == zenoh::sample::SampleKind::Put {
@@ -55,6 +71,17 @@ fn subscribe(config: zenoh::Config, key: &str, signals: Sender<Signal>) -> Resul
     session
         .declare_subscriber(key)
         .callback(latch)
+        .background()
+        .wait()
+        .map_err(|error| anyhow!("{error}"))?;
+    session
+        .info()
+        .transport_events_listener()
+        .history(true)
+        .callback(move |event| {
+            let is_there = event.kind() == zenoh::sample::SampleKind::Put;
+            has_router.store(is_there, Ordering::Relaxed);
+        })
         .background()
         .wait()
         .map_err(|error| anyhow!("{error}"))?;

@@ -257,6 +257,9 @@ fn a_put_on_zenoh_stops_also_with_a_router_that_comes_late_and_comes_back() {
     stage.start_gate(&["--zenoh", &endpoint]);
     stage.order("drive 0.1");
     stage.await_speed(0.1);
+    let is = |word: &'static str| move |seen: &Value| seen["values"]["zenoh"] == word;
+    let diagnosis = stage.await_that("there is no router", is("absent"));
+    assert_eq!(diagnosis["level"], 1, "{diagnosis}");
     for life in 0..2 {
         let mut config = zenoh::Config::default();
         let settings = [
@@ -290,8 +293,10 @@ fn a_put_on_zenoh_stops_also_with_a_router_that_comes_late_and_comes_back() {
         stage.assert_zeros(3);
         stage.order("reset");
         stage.await_speed(0.1);
+        stage.await_that("the router is there", is("connected"));
         drop(publisher);
         router.close().wait().unwrap();
+        stage.await_that("the router is gone", is("absent"));
     }
 }
 
