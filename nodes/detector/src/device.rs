@@ -127,7 +127,7 @@ impl Provider {
         }
         if self == Self::TensorRt {
             // Engines take minutes to build, and are named by model, GPU and version.
-            let engines = onnx_runtime::cache_folder().join("turtlebot-maze/tensorrt");
+            let engines = onnx_runtime::cache_folder().join("tensorrt");
             std::fs::create_dir_all(&engines).map_err(|error| {
                 ort::Error::new(format!("cannot make {}: {error}", engines.display()))
             })?;

@@ -68,7 +68,7 @@ fn find() -> Result<PathBuf, RuntimeError> {
             Err(RuntimeError::BadPath(path))
         };
     }
-    let venv = cache_folder().join("turtlebot-maze/ros");
+    let venv = cache_folder().join("ros");
     in_venv(&venv)
         .or_else(of_python)
         .ok_or_else(|| RuntimeError::NotFound {
@@ -80,14 +80,17 @@ fn find() -> Result<PathBuf, RuntimeError> {
         })
 }
 
-/// Where programs of this user keep what they can make again.
+/// What this user's set-up put there, and what can be made again: `$TURTLEBOT_MAZE_CACHE`, else `turtlebot-maze` in the
+/// user's cache folder.
 pub(crate) fn cache_folder() -> PathBuf {
     let set = |name| {
         std::env::var_os(name)
             .filter(|value| !value.is_empty())
             .map(PathBuf::from)
     };
-    set("XDG_CACHE_HOME").unwrap_or_else(|| set("HOME").unwrap_or_default().join(".cache"))
+    let user =
+        || set("XDG_CACHE_HOME").unwrap_or_else(|| set("HOME").unwrap_or_default().join(".cache"));
+    set("TURTLEBOT_MAZE_CACHE").unwrap_or_else(|| user().join("turtlebot-maze"))
 }
 
 fn in_venv(venv: &Path) -> Option<PathBuf> {
