@@ -619,26 +619,27 @@ impl Gate {
             }
             (None, _) => (Level::Ok, format!("holding, {source}: {reason}")),
         };
-        let connection = |is_there: Option<bool>| match is_there {
+        let guard = self.pulse.as_ref().map(Pulse::has_guard);
+        let router = self.has_router.as_ref();
+        let router = router.map(|is_there| is_there.load(Ordering::Relaxed));
+        for (is_there, absence) in [(guard, "the guard is absent"), (router, "no stop by Zenoh")] {
+            if is_there == Some(false) {
+                level = level.max(Level::Warn);
+                message = format!("{message}; {absence}");
+            }
+        }
+        let connection = |is_there| match is_there {
             None => "none asked for",
             Some(true) => "connected",
             Some(false) => "absent",
         };
-        let guard = connection(self.pulse.as_ref().map(Pulse::has_guard));
-        let router = self.has_router.as_ref();
-        let zenoh = connection(router.map(|is_there| is_there.load(Ordering::Relaxed)));
-        let absences = [(guard, "the guard is absent"), (zenoh, "no stop by Zenoh")];
-        for (_, absence) in absences.iter().filter(|(state, _)| *state == "absent") {
-            level = level.max(Level::Warn);
-            message = format!("{message}; {absence}");
-        }
         let milliseconds = |latency: f64| format!("{latency:.3}");
         let report = Report::new(level, message)
             .with("passed", self.counts.passed)
             .with("held", self.counts.held)
             .with("refused", self.counts.refused)
-            .with("guard", guard)
-            .with("zenoh", zenoh);
+            .with("guard", connection(guard))
+            .with("zenoh", connection(router));
         match self.latencies.percentiles() {
             None => report,
             Some(latency) => report

@@ -356,10 +356,12 @@ impl Supervisor {
         if slot.planned.node.holds {
             self.tell_gate_of(index);
         }
+        if !is_gate {
+            return;
+        }
         for client in 0..self.slots.len() {
             let slot = &self.slots[client];
-            let is_away = slot.planned.node.holds && !slot.restarts.is_empty() && !slot.is_ready();
-            if is_gate && is_away {
+            if slot.planned.node.holds && !slot.restarts.is_empty() && !slot.is_ready() {
                 self.tell_gate_of(client);
             }
         }
